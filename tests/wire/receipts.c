@@ -94,8 +94,8 @@ struct call {
 	struct h2sess_push push;
 	enum then before; /* CLOSE, DESTROY */
 	enum then then;
-	size_t n; /* pushes; 0 = 1 */
-	struct receipt receipts[8];
+	size_t n;		  /* pushes; 0 = 1 */
+	struct receipt *receipts; /* of the pool: a late word must find its place */
 	uint64_t push_id;
 	int result;
 	int cancel_result;
@@ -125,11 +125,16 @@ static void push(struct h2sess_session *s, void *user)
 	end(s, call, call->then);
 }
 
+static struct receipt pool[64][8];
+static size_t pool_used;
+
 static void call_init(struct call *call, uint32_t stream_id)
 {
 	struct h2sess_push init = H2SESS_PUSH_INIT;
 
 	memset(call, 0, sizeof(*call));
+	assert_true(pool_used < 64);
+	call->receipts = pool[pool_used++];
 	call->push = init;
 	call->push.alt = ALT;
 	call->push.kind = stream_id ? H2SESS_PUSH_ALTSVC_STREAM : H2SESS_PUSH_ALTSVC;
@@ -618,14 +623,15 @@ struct many {
 static void push_until_refused(struct h2sess_session *s, void *user)
 {
 	static const char *const origins[] = {ORIGIN};
+	struct h2sess_push one = H2SESS_PUSH_INIT;
 	struct many *many = user;
-	struct call call;
 
-	call_init(&call, 0);
-	call.push.fn = on_outcome;
+	one.alt = ALT;
+	one.origin = ORIGIN;
+	one.fn = on_outcome;
 	while (many->accepted < 512) {
-		call.push.user = &many->receipts[many->accepted];
-		many->result = h2sess_session_push(s, &call.push, NULL);
+		one.user = &many->receipts[many->accepted];
+		many->result = h2sess_session_push(s, &one, NULL);
 		if (many->result < 0)
 			break;
 		many->accepted++;
@@ -719,14 +725,15 @@ static void on_chain(struct h2sess_session *s, enum h2sess_outcome outcome, int 
 
 static void push_next(struct h2sess_session *s, struct chain *chain)
 {
-	struct call call;
+	struct h2sess_push next = H2SESS_PUSH_INIT;
 
 	if (chain->left-- <= 0)
 		return;
-	call_init(&call, 0);
-	call.push.fn = on_chain;
-	call.push.user = chain;
-	h2sess_session_push(s, &call.push, NULL);
+	next.alt = ALT;
+	next.origin = ORIGIN;
+	next.fn = on_chain;
+	next.user = chain;
+	h2sess_session_push(s, &next, NULL);
 }
 
 static void start_chain(struct h2sess_session *s, void *user)
@@ -736,7 +743,7 @@ static void start_chain(struct h2sess_session *s, void *user)
 
 static void a_push_may_follow_from_an_outcome(void **state)
 {
-	struct chain chain = {.left = 3};
+	static struct chain chain = {.left = 3};
 	char id[H2SESS_SESSION_ID_MAX];
 	struct client *c = test_server_ready(server, NULL, id);
 
@@ -751,7 +758,7 @@ static void a_push_may_follow_from_an_outcome(void **state)
 
 static void destroy_may_follow_from_an_outcome(void **state)
 {
-	struct chain chain = {.left = 2, .destroy = true};
+	static struct chain chain = {.left = 2, .destroy = true};
 	char id[H2SESS_SESSION_ID_MAX];
 	struct client *c = test_server_ready(server, NULL, id);
 
