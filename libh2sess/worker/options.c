@@ -388,6 +388,9 @@ const char *options_set_from_file(struct options *o, const char *key, const char
 	*ret_known = row >= 0 && ROWS[row].argument && ROWS[row].set != set_config;
 	if (!*ret_known || o->given & (UINT64_C(1) << row))
 		return NULL;
+	if (!ROWS[row].repeatable && o->in_file & (UINT64_C(1) << row))
+		return "given more than once";
+	o->in_file |= UINT64_C(1) << row;
 	return ROWS[row].set(o, value);
 }
 

@@ -47,6 +47,7 @@ struct options {
 	bool help;
 	bool version;
 	uint64_t given; /* bit of each row that the command line set: the file does not change it */
+	uint64_t in_file; /* bit of each row that the file set */
 };
 
 void options_init(struct options *o);
