@@ -94,7 +94,7 @@ static const char *judge(const struct h2sess_app *app)
 	if (!app)
 		return "no app plugin: it has no symbol " H2SESS_APP_SYMBOL;
 	if (app->abi != H2SESS_APP_ABI) {
-		snprintf(rule, sizeof(rule), "made for app ABI %u, this worker has %u", app->abi,
+		snprintf(rule, sizeof(rule), "made for app ABI %u, this worker has %d", app->abi,
 			 H2SESS_APP_ABI);
 		return rule;
 	}

@@ -27,7 +27,9 @@ int root_open(const char *dir)
 	/* Readable, not O_PATH: a root that may not be read is refused at start. */
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	return fd;
 }
 
 static int open_beneath(int root, const char *path)
@@ -73,7 +75,9 @@ static int open_component(int at, const char **path)
 		return r;
 	fd = openat(at, name,
 		    (**path ? O_PATH | O_DIRECTORY | O_CLOEXEC : READ_FLAGS) | O_NOFOLLOW);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	return fd;
 }
 
 int root_walk_below(int root, const char *path)
