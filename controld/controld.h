@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon: every part of it, once. */
+#ifndef CONTROLD_CONTROLD_H
+#define CONTROLD_CONTROLD_H
+
+#include "demand.h"
+#include "events.h"
+#include "history.h"
+#include "http.h"
+#include "options.h"
+#include "peer.h"
+#include "pushes.h"
+#include "stream.h"
+#include "tokens.h"
+#include "worker.h"
+
+struct controld {
+	uv_loop_t *loop;
+	struct options options;
+	struct tokens tokens;
+	struct list servers; /* struct http_server.link */
+	struct peers peers;
+	struct workers workers;
+	struct events events;
+	struct store *store;
+	struct demand demand;
+	struct streams streams;
+	struct pushes pushes;
+	struct history history;
+	bool ready;
+	bool stopping;
+};
+
+#endif

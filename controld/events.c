@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The event log: what happened, numbered, in memory for those who read along and those who resume.
+ *
+ * Workers' events, worker.up and worker.down, and the progress of pushes are added; each becomes
+ * one JSON text under the next number. Readers (stream.c) hold a position and take what is before
+ * `visible`. With a store an event is visible once it is on disk, so that no reader knows an id
+ * that a crash takes back.
+ *
+ * The log drops its oldest events when it holds too many or too many octets, and keeps one octet of
+ * each: its type. So a reader that fell behind, or resumes late, is told exactly how many events it
+ * did not see.
+ *
+ * Failure modes: no memory for an event, or one over EVENT_SIZE_MAX: a gap event of one takes its
+ * place, with no memory for that either the number is skipped. More than EVENT_CUSTOM_MAX x- types:
+ * the last ones share one.
+ */
+#include "events.h"
+
+#include "api_error.h"
+#include "store.h"
+#include "text.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const type_names[EVENT_CUSTOM] = {
+	"",
+#define X(name, wire, emitters, control, when) wire,
+#include <h2sess/events.def>
+#undef X
+	"snapshot",  "worker.up",      "worker.down", "push.progress",
+	"push.done", "policy.changed", "gap",	      "bookmark",
+};
+
+int events_init(struct events *events, int64_t capacity, int64_t bytes_max)
+{
+	*events = (struct events){0};
+	events->capacity = (uint64_t)capacity;
+	events->bytes_max = (size_t)bytes_max;
+	events->history_first = 1;
+	events->ring = calloc(events->capacity, sizeof(struct event *));
+	events->history = calloc(EVENT_HISTORY, 1); /* pages come as they are written */
+	random_name(events->epoch, 10);
+	return events->ring && events->history ? 0 : -1;
+}
+
+void events_done(struct events *events)
+{
+	for (uint64_t at = events->first; at < events->next; at++)
+		free(events->ring[at % events->capacity]);
+	for (int i = 0; i < EVENT_CUSTOM_MAX; i++)
+		free(events->custom[i]);
+	free(events->ring);
+	free(events->history);
+	*events = (struct events){0};
+}
+
+/* ---- types --------------------------------------------------------------------------------- */
+
+static int custom_type(struct events *events, const char *name)
+{
+	int i = 0;
+
+	while (i < EVENT_CUSTOM_MAX - 1 && events->custom[i]) {
+		if (strcmp(events->custom[i], name) == 0)
+			return EVENT_CUSTOM + i;
+		i++;
+	}
+	if (!events->custom[i])
+		events->custom[i] = strdup(i < EVENT_CUSTOM_MAX - 1 ? name : "x-");
+	return EVENT_CUSTOM + i;
+}
+
+int event_type_by_name(struct events *events, const char *name)
+{
+	if (strncmp(name, "x-", 2) == 0 && strlen(name) <= 64)
+		return custom_type(events, name);
+	for (int i = 1; i < EVENT_CUSTOM; i++)
+		if (strcmp(type_names[i], name) == 0)
+			return i;
+	return EVENT_NONE;
+}
+
+const char *event_type_name(const struct events *events, int type)
+{
+	const char *name =
+		type < EVENT_CUSTOM ? type_names[type] : events->custom[type - EVENT_CUSTOM];
+
+	return name ? name : "x-";
+}
+
+bool event_filter_wants(const struct event_filter *filter, int type)
+{
+	return filter->types[type];
+}
+
+/* ---- ids ----------------------------------------------------------------------------------- */
+
+void event_id(const struct events *events, uint64_t seq, char ret[EVENT_ID_MAX])
+{
+	snprintf(ret, EVENT_ID_MAX, "%s-%" PRIu64, events->epoch, seq);
+}
+
+int event_id_parse(const struct events *events, const char *id, uint64_t *ret_seq)
+{
+	size_t len = strlen(events->epoch);
+	uint64_t seq;
+	char *end;
+
+	if (strncmp(id, events->epoch, len) != 0 || id[len] != '-')
+		return -1;
+	id += len + 1;
+	if (strspn(id, "0123456789") != strlen(id) || !*id || strlen(id) > 19)
+		return -1;
+	seq = strtoull(id, &end, 10);
+	if (seq > events->seq)
+		return -1;
+	*ret_seq = seq;
+	return 0;
+}
+
+/* ---- adding -------------------------------------------------------------------------------- */
+
+static void drop_oldest(struct events *events)
+{
+	struct event **at = &events->ring[events->first % events->capacity];
+
+	events->bytes -= (*at)->len;
+	free(*at);
+	*at = NULL;
+	events->first++;
+	if (events->visible < events->first)
+		events->visible = events->first;
+}
+
+static void remember_type(struct events *events, uint64_t seq, int type)
+{
+	events->history[seq % EVENT_HISTORY] = (uint8_t)type;
+	if (seq >= events->history_first + EVENT_HISTORY)
+		events->history_first = seq - EVENT_HISTORY + 1;
+}
+
+static int append(struct events *events, uint64_t seq, int type, const char *json, size_t len)
+{
+	struct event *event = len <= EVENT_SIZE_MAX ? malloc(sizeof(*event) + len + 1) : NULL;
+
+	if (!event)
+		return -1;
+	event->seq = seq;
+	event->type = (uint8_t)type;
+	event->len = (uint32_t)len;
+	memcpy(event->json, json, len);
+	event->json[len] = 0;
+	while (events->next > events->first && (events->next - events->first >= events->capacity ||
+						events->bytes + len > events->bytes_max))
+		drop_oldest(events);
+	events->ring[events->next % events->capacity] = event;
+	events->next++;
+	events->bytes += len;
+	remember_type(events, seq, type);
+	return 0;
+}
+
+static void show(struct events *events, const struct event *event)
+{
+	if (events->store) {
+		store_append_event(events->store, event->seq, event_type_name(events, event->type),
+				   event->json, event->len);
+		return;
+	}
+	events->visible = events->next;
+	if (events->on_visible)
+		events->on_visible(events);
+}
+
+/* One string as JSON. */
+static void add_string(struct text *text, const char *key, const char *value)
+{
+	json_t *string = json_string(value);
+	char *dumped = string ? json_dumps(string, JSON_ENCODE_ANY) : NULL;
+
+	text_format(text, ",\"%s\":%s", key, dumped ? dumped : "null");
+	free(dumped);
+	json_decref(string);
+}
+
+struct draft {
+	int type;
+	const char *time; /* NULL: now */
+	const char *worker;
+	const char *session;
+	json_int_t stream;  /* 0: none */
+	const json_t *data; /* NULL: {} */
+};
+
+static void write_event(const struct events *events, uint64_t seq, const struct draft *draft,
+			struct text *text)
+{
+	char id[EVENT_ID_MAX], now[TIME_TEXT];
+	char *data = draft->data ? json_dumps(draft->data, JSON_COMPACT) : NULL;
+
+	event_id(events, seq, id);
+	text_format(text, "{\"id\":\"%s\"", id);
+	if (!draft->time)
+		time_text(time_now_ms(), now);
+	add_string(text, "time", draft->time ? draft->time : now);
+	add_string(text, "type", event_type_name(events, draft->type));
+	if (draft->worker)
+		add_string(text, "worker", draft->worker);
+	if (draft->session)
+		add_string(text, "session", draft->session);
+	if (draft->stream)
+		text_format(text, ",\"stream\":%lld", (long long)draft->stream);
+	text_format(text, ",\"data\":%s}", data ? data : "{}");
+	free(data);
+}
+
+static void add(struct events *events, const struct draft *draft)
+{
+	uint64_t seq = ++events->seq;
+	struct text text = {0};
+	int r;
+
+	remember_type(events, seq, EVENT_NONE);
+	if (events->store)
+		store_reserve(events->store, seq);
+	write_event(events, seq, draft, &text);
+	r = text.failed ? -1 : append(events, seq, draft->type, text.data, text.len);
+	text_done(&text);
+	if (r == 0)
+		show(events, events->ring[(events->next - 1) % events->capacity]);
+	else if (draft->type != EVENT_GAP)
+		events_worker_gap(events, draft->worker, 1, seq, seq, "too_large");
+}
+
+void events_publish(struct events *events, int type, const char *worker, const char *session,
+		    json_t *data)
+{
+	add(events,
+	    &(struct draft){.type = type, .worker = worker, .session = session, .data = data});
+	json_decref(data);
+}
+
+void events_worker_gap(struct events *events, const char *worker, uint64_t count, uint64_t from,
+		       uint64_t to, const char *reason)
+{
+	events_publish(events, EVENT_GAP, worker, NULL,
+		       json_pack("{s:I, s:I, s:I, s:s}", "count", (json_int_t)count, "from",
+				 (json_int_t)from, "to", (json_int_t)to, "reason", reason));
+}
+
+void events_take(struct events *events, const char *worker, json_t *params)
+{
+	const char *name = json_string_value(json_object_get(params, "type"));
+	struct draft draft = {
+		.type = name ? event_type_by_name(events, name) : EVENT_NONE,
+		.time = json_string_value(json_object_get(params, "time")),
+		.worker = worker,
+		.session = json_string_value(json_object_get(params, "session")),
+		.stream = json_integer_value(json_object_get(params, "stream")),
+		.data = json_object_get(params, "data"),
+	};
+
+	if (draft.type == EVENT_NONE || (draft.type >= EVENT_SNAPSHOT && draft.type < EVENT_CUSTOM))
+		return; /* not one that a worker may say */
+	if (draft.data && !json_is_object(draft.data))
+		draft.data = NULL;
+	add(events, &draft);
+}
+
+int events_restore(struct events *events, uint64_t seq, const char *type, const char *json)
+{
+	int number = event_type_by_name(events, type);
+
+	if (seq <= events->seq || number == EVENT_NONE)
+		return -1;
+	if (events->next == 0)
+		events->history_first = seq;
+	events->seq = seq;
+	if (append(events, seq, number, json, strlen(json)) < 0)
+		return -1;
+	events->visible = events->next;
+	return 0;
+}
+
+void events_make_visible(struct events *events, uint64_t seq)
+{
+	uint64_t before = events->visible;
+
+	while (events->visible < events->next && events_at(events, events->visible)->seq <= seq)
+		events->visible++;
+	if (events->visible != before && events->on_visible)
+		events->on_visible(events);
+}
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+const struct event *events_at(const struct events *events, uint64_t position)
+{
+	assert(position >= events->first && position < events->next);
+	return events->ring[position % events->capacity];
+}
+
+uint64_t events_position_after(const struct events *events, uint64_t seq)
+{
+	uint64_t low = events->first, high = events->next;
+
+	while (low < high) {
+		uint64_t middle = low + (high - low) / 2;
+
+		if (events_at(events, middle)->seq <= seq)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+int64_t events_count(const struct events *events, const struct event_filter *filter, uint64_t from,
+		     uint64_t to)
+{
+	int64_t count = 0;
+
+	if (from > to)
+		return 0;
+	if (from < events->history_first || to > events->seq)
+		return -1;
+	for (uint64_t seq = from; seq <= to; seq++)
+		count += filter->types[events->history[seq % EVENT_HISTORY]];
+	return count;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONTROLD_EVENTS_H
+#define CONTROLD_EVENTS_H
+
+#include "list.h"
+#include "worker.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define EVENT_SIZE_MAX (256u << 10) /* octets of one event; a larger one is a gap */
+#define EVENT_CUSTOM_MAX 128	    /* x- types that are told apart */
+#define EPOCH_MAX 16
+#define EVENT_ID_MAX 48
+
+enum event_type {
+	EVENT_NONE, /* a number that no event has */
+#define X(name, wire, emitters, control, when) EVENT_##name,
+#include <h2sess/events.def>
+#undef X
+	EVENT_SNAPSHOT,
+	EVENT_WORKER_UP,
+	EVENT_WORKER_DOWN,
+	EVENT_PUSH_PROGRESS,
+	EVENT_PUSH_DONE,
+	EVENT_POLICY_CHANGED,
+	EVENT_GAP,
+	EVENT_BOOKMARK,
+	EVENT_CUSTOM, /* the first of EVENT_CUSTOM_MAX names of the host's own */
+	EVENT_TYPES = EVENT_CUSTOM + EVENT_CUSTOM_MAX,
+};
+
+/* One event of the log. json is the object as readers see it, without a newline. */
+struct event {
+	uint64_t seq;
+	uint8_t type;
+	uint32_t len;
+	char json[];
+};
+
+/*
+ * The log: the newest events, oldest first, and of those that it dropped one octet each: their
+ * type. Positions count from 0 as events are added in this run; event seq is at history_first.
+ */
+struct events {
+	struct event **ring; /* position % capacity */
+	uint64_t capacity;
+	uint64_t first;	  /* position of the oldest */
+	uint64_t next;	  /* of the one to come */
+	uint64_t visible; /* readers see those before it */
+	size_t bytes;
+	size_t bytes_max;
+	char epoch[EPOCH_MAX + 1];
+	uint64_t seq;		/* of the last event */
+	uint64_t history_first; /* the first seq whose type is known */
+	uint8_t *history;	/* types, by seq % EVENT_HISTORY */
+	char *custom[EVENT_CUSTOM_MAX];
+	struct store *store; /* NULL: nothing is kept */
+	void (*on_visible)(struct events *events);
+	void *user;
+};
+
+#define EVENT_HISTORY (1u << 22) /* seqs */
+
+/* A set of event types. */
+struct event_filter {
+	uint8_t types[EVENT_TYPES]; /* 1: wanted */
+};
+
+/* Returns 0 or -1, out of memory. store may be NULL; then the epoch is drawn. */
+int events_init(struct events *events, int64_t capacity, int64_t bytes_max);
+void events_done(struct events *events);
+
+/* The type of a name, EVENT_NONE for none. An x- name is added when there is room. */
+int event_type_by_name(struct events *events, const char *name);
+const char *event_type_name(const struct events *events, int type);
+
+/* Add an event; data is taken, may be NULL. session may be NULL. */
+void events_publish(struct events *events, int type, const char *worker, const char *session,
+		    json_t *data);
+
+/* Add what a worker said; params is borrowed. */
+void events_take(struct events *events, const char *worker, json_t *params);
+void events_worker_gap(struct events *events, const char *worker, uint64_t count, uint64_t from,
+		       uint64_t to, const char *reason);
+
+/* Put back an event that the store kept: those come first of all, in order. json is copied. */
+int events_restore(struct events *events, uint64_t seq, const char *type, const char *json);
+
+/* Everything up to this seq is on disk. */
+void events_make_visible(struct events *events, uint64_t seq);
+
+/* The position of the first event after seq. */
+uint64_t events_position_after(const struct events *events, uint64_t seq);
+const struct event *events_at(const struct events *events, uint64_t position);
+
+/* How many events from..to (seqs, both included) a filter wants; -1: their types are not known any
+ * more. */
+int64_t events_count(const struct events *events, const struct event_filter *filter, uint64_t from,
+		     uint64_t to);
+
+bool event_filter_wants(const struct event_filter *filter, int type);
+
+/* EPOCH-SEQ. parse: -1 for an id that this log never gave. */
+void event_id(const struct events *events, uint64_t seq, char ret[EVENT_ID_MAX]);
+int event_id_parse(const struct events *events, const char *id, uint64_t *ret_seq);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONTROLD_HISTORY_H
+#define CONTROLD_HISTORY_H
+
+#include "list.h"
+#include "table.h"
+
+#include <jansson.h>
+
+#define HISTORY_MAX 50000 /* sessions that ended, remembered */
+
+/* A session that ended. */
+struct ended {
+	struct list link; /* history.list, oldest first */
+	char *session;
+	char closed_at[40];
+	char reason[64];
+};
+
+struct history {
+	struct list list;
+	struct table by_session;
+};
+
+void history_init(struct history *history);
+void history_done(struct history *history);
+
+/* A close event of a session came. event is the whole object. */
+void history_take(struct history *history, const char *session, const char *time,
+		  const json_t *data);
+
+const struct ended *history_find(const struct history *history, const char *session);
+
+#endif

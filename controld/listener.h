@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONTROLD_LISTENER_H
+#define CONTROLD_LISTENER_H
+
+#include "options.h"
+
+/* An open listening socket. All zero is none: release with listener_close(). */
+struct listener {
+	bool open;
+	int fd;
+	int lock_fd; /* of PATH.lock, -1: none */
+	char *path;  /* copied; NULL: TCP, or not ours to remove */
+};
+
+/* Returns 0, or -1 with one line in why[OPTIONS_WHY_MAX]. */
+int listener_open(const struct listen_spec *spec, struct listener *ret, char *why);
+void listener_close(struct listener *listener);
+
+/* The address that a TCP listener has: text and port. */
+void listener_address(const struct listener *listener, char *ret, size_t room, unsigned *ret_port);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers to requests: JSON, text, problems and streams, with the headers that all of them have.
+ *
+ * Handlers call one of these once, at once or later. A later one resumes the suspended connection,
+ * and request.c hands the answer to libmicrohttpd in the next call. Failure mode: no memory for an
+ * answer; a short static one goes out instead, and if even that fails the connection ends.
+ */
+#include "controld.h"
+#include "request.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char media_json[] = "application/json";
+static const char media_problem[] = "application/problem+json";
+static const char no_memory[] =
+	"{\"type\":\"about:blank\",\"title\":\"Out of memory\",\"status\":503,"
+	"\"code\":\"ERR_OUT_OF_MEMORY\"}\n";
+
+void request_add_header(struct request *request, const char *name, const char *value)
+{
+	char *copy = request->header_count < REQUEST_HEADERS_MAX ? strdup(value) : NULL;
+
+	if (!copy)
+		return;
+	request->header_names[request->header_count] = name;
+	request->header_values[request->header_count++] = copy;
+}
+
+static void finish(struct request *request, unsigned status, const char *type,
+		   struct MHD_Response *response)
+{
+	assert(!request->response);
+	if (type && response)
+		MHD_add_response_header(response, "Content-Type", type);
+	if (response) {
+		MHD_add_response_header(response, "Cache-Control", "no-store");
+		MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	}
+	for (size_t i = 0; response && i < request->header_count; i++)
+		MHD_add_response_header(response, request->header_names[i],
+					request->header_values[i]);
+	request->status = status;
+	request->response = response;
+	request->closing |= !response;
+	if (!request->suspended)
+		return;
+	request->suspended = false;
+	MHD_resume_connection(request->connection);
+	http_mark_dirty(request->server);
+}
+
+void request_reply_static(struct request *request, unsigned status, const char *type,
+			  const void *data, size_t len)
+{
+	finish(request, status, type,
+	       MHD_create_response_from_buffer(len, (void *)data, MHD_RESPMEM_PERSISTENT));
+}
+
+void request_reply_text(struct request *request, unsigned status, const char *type,
+			struct text *text)
+{
+	struct MHD_Response *response = NULL;
+
+	if (!text->failed)
+		response = MHD_create_response_from_buffer(text->len, text->data,
+							   MHD_RESPMEM_MUST_FREE);
+	if (!response) {
+		text_done(text);
+		request_reply_static(request, 503, media_problem, no_memory, sizeof(no_memory) - 1);
+		return;
+	}
+	*text = (struct text){0}; /* the response owns it now */
+	finish(request, status, type, response);
+}
+
+static int append(const char *data, size_t len, void *user)
+{
+	struct text *text = user;
+
+	text_append(text, data, len);
+	return text->failed ? -1 : 0;
+}
+
+static void reply_object(struct request *request, unsigned status, const char *type, json_t *object)
+{
+	struct text text = {0};
+
+	if (!object || json_dump_callback(object, append, &text, JSON_COMPACT) < 0)
+		text.failed = true;
+	text_append(&text, "\n", 1);
+	json_decref(object);
+	request_reply_text(request, status, type, &text);
+}
+
+void request_reply_json(struct request *request, unsigned status, json_t *object)
+{
+	reply_object(request, status, media_json, object);
+}
+
+void request_reply_stream(struct request *request, const char *type, struct MHD_Response *stream)
+{
+	finish(request, 200, type, stream);
+}
+
+void request_reply_problem(struct request *request, const struct problem *problem)
+{
+	if (problem->status == 401)
+		request_add_header(request, "WWW-Authenticate", "Bearer realm=\"h2sess\"");
+	if (problem->status == 503)
+		request_add_header(request, "Retry-After", "1");
+	reply_object(request, (unsigned)problem->status, media_problem, problem_json(problem));
+}
+
+void request_refuse(struct request *request, enum problem_kind kind, const char *field,
+		    const char *detail)
+{
+	struct problem problem = problem_of(kind, field, detail);
+
+	request_reply_problem(request, &problem);
+}
+
+void request_wait(struct request *request)
+{
+	request->waiting = true;
+}
