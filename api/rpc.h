@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The codec of the control protocol (rpc.md): lines to messages and back. Used by both sides; it knows
- * framing and JSON-RPC 2.0, nothing of what the methods mean.
+ * The codec of the control protocol (rpc.md): lines to messages and back. Used by both sides; it
+ * knows framing and JSON-RPC 2.0, nothing of what the methods mean.
  *
  * No globals, no locks: a reader belongs to one thread.
  */
@@ -35,7 +35,8 @@ enum rpc_method {
 
 enum rpc_kind { RPC_REQUEST, RPC_NOTIFICATION, RPC_RESULT, RPC_ERROR };
 
-/* One message, borrowed from the reader until its callback returns (json_incref() to keep a part). */
+/* One message, borrowed from the reader until its callback returns (json_incref() to keep a part).
+ */
 struct rpc_message {
 	enum rpc_kind kind;
 	uint64_t id;		/* REQUEST, RESULT, ERROR */
@@ -69,15 +70,15 @@ void rpc_reader_init(struct rpc_reader *reader);
 void rpc_reader_done(struct rpc_reader *reader);
 
 /*
- * Take len bytes and call fn for each message that is complete. fn may not feed or finish the reader.
- * After an error the reader must not be fed again.
+ * Take len bytes and call fn for each message that is complete. fn may not feed or finish the
+ * reader. After an error the reader must not be fed again.
  */
 int rpc_reader_feed(struct rpc_reader *reader, const void *data, size_t len, rpc_message_fn *fn,
 		    void *user);
 
 /*
- * Make a line, newline included, to be freed with free(). params, result and data are taken, on failure
- * too (params NULL: {}). Returns NULL when out of memory or over RPC_LINE_MAX.
+ * Make a line, newline included, to be freed with free(). params, result and data are taken, on
+ * failure too (params NULL: {}). Returns NULL when out of memory or over RPC_LINE_MAX.
  */
 char *rpc_request(uint64_t id, enum rpc_method method, json_t *params, size_t *ret_len);
 char *rpc_notification(enum rpc_method method, json_t *params, size_t *ret_len);

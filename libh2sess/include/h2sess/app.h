@@ -2,9 +2,9 @@
 /*
  * App plugins of h2sess-worker: a shared object that exports one descriptor, `h2sess_app`.
  *
- * The worker dlopen()s it, checks size and abi, and calls init once, before the server listens, on the
- * main thread. init registers listeners as any embedder does. fini is called once, after the last session
- * is gone; listeners do not run any more then.
+ * The worker dlopen()s it, checks size and abi, and calls init once, before the server listens, on
+ * the main thread. init registers listeners as any embedder does. fini is called once, after the
+ * last session is gone; listeners do not run any more then.
  */
 #ifndef H2SESS_APP_H
 #define H2SESS_APP_H
@@ -18,8 +18,8 @@ struct h2sess_app_context {
 	size_t size;
 	struct h2sess_server *server;
 	/*
-	 * The emitter whose `stream` events are this app's: the requests that the worker routes to it. Its
-	 * other events are the server's.
+	 * The emitter whose `stream` events are this app's: the requests that the worker routes to
+	 * it. Its other events are the server's.
 	 */
 	struct h2sess_emitter *emitter;
 	const char *config; /* what followed NAME: on the command line, or "" */

@@ -3,24 +3,26 @@
  * libh2sess: live HTTP/2 server sessions, with the semantics of Node's ServerHttp2Session, in C.
  *
  * A server owns loop threads; each loop owns the sessions that it accepted; a session owns its
- * streams. Each of the three is an emitter. A program registers listeners on the server, listens (or
- * hands established connections over), and answers streams from its listeners.
+ * streams. Each of the three is an emitter. A program registers listeners on the server, listens
+ * (or hands established connections over), and answers streams from its listeners.
  *
  *   - Threads: a session, its streams and their emitters belong to one loop thread. Every function
- *     that takes one of them must be called there, which is where their listeners run. From any other
- *     thread, h2sess_post() brings a function there. Functions that take a server say what they allow.
- *   - Listeners may call anything, on the object that calls them too: off, close, destroy, free. Verbs
- *     queue; bytes leave after the listener has returned. Objects outlive the listener that ends them.
+ *     that takes one of them must be called there, which is where their listeners run. From any
+ * other thread, h2sess_post() brings a function there. Functions that take a server say what they
+ * allow.
+ *   - Listeners may call anything, on the object that calls them too: off, close, destroy, free.
+ * Verbs queue; bytes leave after the listener has returned. Objects outlive the listener that ends
+ * them.
  *   - Pointers that a listener gets are borrowed until it returns, unless said otherwise.
  *   - Errors are 0 or a negative H2SESS_E... (h2sess/errors.def is the table). The library does not
  *     log, does not exit, installs no signal handler; its threads block all signals.
- *   - Open structs begin with `size` (their _INIT macro sets it), grow at the end only, and zero means
- *     default. Array elements (struct h2sess_header) are frozen.
+ *   - Open structs begin with `size` (their _INIT macro sets it), grow at the end only, and zero
+ * means default. Array elements (struct h2sess_header) are frozen.
  *
- * Left out of Node's surface on purpose: the events altsvc, origin and the class ClientHttp2Session (they
- * are a client's), push streams and priorities (clients dropped the one, RFC 9113 the other), ref() and
- * unref() (they speak of Node's event loop), HTTP/1 fallback (h2sess_server_adopt() is for hosts that
- * have their own).
+ * Left out of Node's surface on purpose: the events altsvc, origin and the class ClientHttp2Session
+ * (they are a client's), push streams and priorities (clients dropped the one, RFC 9113 the other),
+ * ref() and unref() (they speak of Node's event loop), HTTP/1 fallback (h2sess_server_adopt() is
+ * for hosts that have their own).
  */
 #ifndef H2SESS_H
 #define H2SESS_H
@@ -39,7 +41,8 @@ extern "C" {
 #define H2SESS_VERSION "0.1.0"
 #define H2SESS_ABI 0
 
-/* ---- tables ------------------------------------------------------------------------------------ */
+/* ---- tables ------------------------------------------------------------------------------------
+ */
 
 enum h2sess_err {
 	H2SESS_OK = 0,
@@ -106,7 +109,8 @@ enum h2sess_lint_rule {
 #define H2SESS_LISTENERS_MAX 1024 /* on one emitter */
 #define H2SESS_ORIGINS_MAX 127	  /* of a session's set that clients accept: Node ends it at 128 */
 
-/* ---- objects ----------------------------------------------------------------------------------- */
+/* ---- objects -----------------------------------------------------------------------------------
+ */
 
 struct h2sess_server;
 struct h2sess_session;
@@ -127,9 +131,9 @@ struct h2sess_header {
 #define H2SESS_HEADER_SENSITIVE 1u /* never indexed (RFC 7541 7.1.3); Node's sensitiveHeaders */
 
 /* A header field from two string literals. */
-#define H2SESS_HEADER(n, v)                                                                        \
-	{                                                                                          \
-		(n), (v), sizeof(n) - 1, sizeof(v) - 1, 0, 0                                       \
+#define H2SESS_HEADER(n, v)                                  \
+	{                                                    \
+		(n), (v), sizeof(n) - 1, sizeof(v) - 1, 0, 0 \
 	}
 
 /* One setting that has no name here (Node's customSettings). Frozen. */
@@ -164,9 +168,9 @@ struct h2sess_settings {
 #define H2SESS_SETTING_MAX_HEADER_LIST_SIZE 0x20u
 #define H2SESS_SETTING_ENABLE_CONNECT_PROTOCOL 0x40u
 
-#define H2SESS_SETTINGS_INIT                                                                       \
-	{                                                                                          \
-		.size = sizeof(struct h2sess_settings)                                             \
+#define H2SESS_SETTINGS_INIT                           \
+	{                                              \
+		.size = sizeof(struct h2sess_settings) \
 	}
 
 /*
@@ -206,18 +210,21 @@ struct h2sess_event {
 
 typedef void h2sess_listener_fn(const struct h2sess_event *ev, void *user);
 
-/* ---- emitters ---------------------------------------------------------------------------------- */
+/* ---- emitters ----------------------------------------------------------------------------------
+ */
 
 /*
- * Register a listener. Node's EventEmitter, with these differences: off is by id; after h2sess_off()
- * has returned the listener is not called again, not even in the pass under way; `error` without a
- * listener destroys the object instead of throwing; an unknown name is H2SESS_EEVENT.
+ * Register a listener. Node's EventEmitter, with these differences: off is by id; after
+ * h2sess_off() has returned the listener is not called again, not even in the pass under way;
+ * `error` without a listener destroys the object instead of throwing; an unknown name is
+ * H2SESS_EEVENT.
  *
  *   name    an event of this emitter, or a name of the host's own that begins with "x-"
  *   ret_id  may be NULL; names the registration for h2sess_off(), never 0
  *
- * A listener added while its event is being emitted is called from the next emit on, as in Node. The
- * server's listeners run on any loop thread and freeze at the first listen or adopt (H2SESS_ESTATE).
+ * A listener added while its event is being emitted is called from the next emit on, as in Node.
+ * The server's listeners run on any loop thread and freeze at the first listen or adopt
+ * (H2SESS_ESTATE).
  *
  * Returns 0, H2SESS_EEVENT, H2SESS_ESTATE, H2SESS_ELIMIT (H2SESS_LISTENERS_MAX), H2SESS_ENOMEM.
  */
@@ -235,12 +242,13 @@ H2SESS_API int h2sess_prepend_once(struct h2sess_emitter *e, const char *name,
 /* Take a listener away. Returns 0, H2SESS_ENOTFOUND, H2SESS_ESTATE. */
 H2SESS_API int h2sess_off(struct h2sess_emitter *e, uint64_t id);
 
-/* Take all listeners of `name` away, or all of them where name is NULL. Returns 0, H2SESS_ESTATE. */
+/* Take all listeners of `name` away, or all of them where name is NULL. Returns 0, H2SESS_ESTATE.
+ */
 H2SESS_API int h2sess_off_all(struct h2sess_emitter *e, const char *name);
 
 /*
- * Call the listeners of `name` now, in order, with data/len (borrowed) as the event's data. Every name
- * that h2sess_on() takes may be emitted, as in Node.
+ * Call the listeners of `name` now, in order, with data/len (borrowed) as the event's data. Every
+ * name that h2sess_on() takes may be emitted, as in Node.
  *
  * Returns 1 when anybody listened, 0 when nobody did, H2SESS_EEVENT.
  */
@@ -261,13 +269,17 @@ H2SESS_API size_t h2sess_event_names(const struct h2sess_emitter *e, const char 
  */
 H2SESS_API int h2sess_emitter_new(struct h2sess_emitter **ret);
 H2SESS_API void h2sess_emitter_free(struct h2sess_emitter *e);
+/* No change from here on, so that several threads may emit: as the server's own does when it runs.
+ */
+H2SESS_API void h2sess_emitter_freeze(struct h2sess_emitter *e);
 H2SESS_API int h2sess_emit_event(struct h2sess_emitter *e, const struct h2sess_event *ev);
 
 H2SESS_API struct h2sess_emitter *h2sess_server_emitter(struct h2sess_server *srv);
 H2SESS_API struct h2sess_emitter *h2sess_session_emitter(struct h2sess_session *s);
 H2SESS_API struct h2sess_emitter *h2sess_stream_emitter(struct h2sess_stream *st);
 
-/* ---- server ------------------------------------------------------------------------------------ */
+/* ---- server ------------------------------------------------------------------------------------
+ */
 
 /* Limits; h2sess/limits.def says what each one stops. 0 is the default, UINT32_MAX ms is off. */
 struct h2sess_limits {
@@ -291,8 +303,8 @@ struct h2sess_options {
 	uint32_t threads; /* loop threads, 1 to H2SESS_THREADS_MAX; 0 = 1 */
 	uint32_t n_certificates;
 	const struct h2sess_certificate *certificates; /* none: cleartext only */
-	const char *const *origins;  /* sent right after SETTINGS on every TLS session */
-	size_t n_origins;	     /* checked by h2sess_server_new() */
+	const char *const *origins;		/* sent right after SETTINGS on every TLS session */
+	size_t n_origins;			/* checked by h2sess_server_new() */
 	const struct h2sess_settings *settings; /* what we announce; NULL = defaults */
 	const struct h2sess_limits *limits;
 	uint32_t session_timeout_ms; /* Node's server.setTimeout(); 0 = none */
@@ -300,26 +312,27 @@ struct h2sess_options {
 	const char *tls_ciphers;     /* OpenSSL's lists; NULL = a good default */
 	const char *tls_ciphersuites;
 	const char *tls_groups;
-	const char *tls_client_ca_file;	 /* mTLS: verify clients against these */
-	bool tls_client_required;	 /* refuse clients without a certificate */
-	const char *tls_ticket_keys_file; /* 48 or 80 bytes a key, newest first; NULL = drawn anew */
-	const char *tls_keylog_file;	 /* SSLKEYLOGFILE, for debugging */
+	const char *tls_client_ca_file; /* mTLS: verify clients against these */
+	bool tls_client_required;	/* refuse clients without a certificate */
+	const char
+		*tls_ticket_keys_file; /* 48 or 80 bytes a key, newest first; NULL = drawn anew */
+	const char *tls_keylog_file;   /* SSLKEYLOGFILE, for debugging */
 	h2sess_log_fn *log;
 	void *log_user;
 };
 
-#define H2SESS_OPTIONS_INIT                                                                        \
-	{                                                                                          \
-		.size = sizeof(struct h2sess_options)                                              \
+#define H2SESS_OPTIONS_INIT                           \
+	{                                             \
+		.size = sizeof(struct h2sess_options) \
 	}
-#define H2SESS_LIMITS_INIT                                                                         \
-	{                                                                                          \
-		.size = sizeof(struct h2sess_limits)                                               \
+#define H2SESS_LIMITS_INIT                           \
+	{                                            \
+		.size = sizeof(struct h2sess_limits) \
 	}
 
 /*
- * Make a server: options are copied and checked whole (certificates, keys, origins), so a bad one is
- * found here and not at the first connection. Nothing runs until the first listen or adopt.
+ * Make a server: options are copied and checked whole (certificates, keys, origins), so a bad one
+ * is found here and not at the first connection. Nothing runs until the first listen or adopt.
  *
  *   ret_field  may be NULL; on an error the name of the option that is wrong, static
  *
@@ -332,8 +345,8 @@ H2SESS_API int h2sess_server_new(const struct h2sess_options *options, struct h2
 #define H2SESS_LISTEN_TLS 1u /* needs a certificate; without it: cleartext, prior knowledge */
 
 /*
- * Listen on "ADDRESS:PORT" ("[::1]:443", "0.0.0.0:0"); port 0 picks a free one. Every loop thread has
- * its own listener (SO_REUSEPORT). The first call starts the threads and freezes the server's
+ * Listen on "ADDRESS:PORT" ("[::1]:443", "0.0.0.0:0"); port 0 picks a free one. Every loop thread
+ * has its own listener (SO_REUSEPORT). The first call starts the threads and freezes the server's
  * listeners.
  *
  * Any thread but a loop's. Returns the port (over 0), H2SESS_EADDRESS, H2SESS_EADDRINUSE,
@@ -371,8 +384,8 @@ H2SESS_API int h2sess_server_update_settings(struct h2sess_server *srv,
 H2SESS_API int h2sess_server_set_timeout(struct h2sess_server *srv, uint32_t ms);
 
 /*
- * Read the certificates again from the files that the options named. Sessions go on; ticket keys stay.
- * All or nothing: a bad file changes nothing. Any thread.
+ * Read the certificates again from the files that the options named. Sessions go on; ticket keys
+ * stay. All or nothing: a bad file changes nothing. Any thread.
  */
 H2SESS_API int h2sess_server_reload_tls(struct h2sess_server *srv, const char **ret_field);
 
@@ -387,14 +400,14 @@ H2SESS_API int h2sess_server_close(struct h2sess_server *srv, uint32_t deadline_
 H2SESS_API int h2sess_server_wait(struct h2sess_server *srv, uint32_t timeout_ms);
 
 /*
- * Destroy every session, stop the threads, free everything. From a listener it is deferred to the end
- * of the last thread. NULL is allowed.
+ * Destroy every session, stop the threads, free everything. From a listener it is deferred to the
+ * end of the last thread. NULL is allowed.
  */
 H2SESS_API void h2sess_server_free(struct h2sess_server *srv);
 
 struct h2sess_server_stats {
 	size_t size;
-	uint64_t sessions;	/* live */
+	uint64_t sessions; /* live */
 	uint64_t sessions_total;
 	uint64_t streams_total; /* requests */
 	uint64_t misdirected;	/* 421 answered */
@@ -406,27 +419,30 @@ struct h2sess_server_stats {
 /* Any thread. */
 H2SESS_API int h2sess_server_stats(struct h2sess_server *srv, struct h2sess_server_stats *ret);
 
-/* How often a limit was reached, by its counter name in h2sess/limits.def; UINT64_MAX: no such name. */
+/* How often a limit was reached, by its counter name in h2sess/limits.def; UINT64_MAX: no such
+ * name. */
 H2SESS_API uint64_t h2sess_server_limit_count(struct h2sess_server *srv, const char *counter);
 
 typedef void h2sess_post_fn(struct h2sess_session *s, void *user);
 
 /*
- * Run fn on the session's thread, exactly once; with NULL if the session is gone, then on any thread
- * of the server's (or the caller's, before the call returns, if the server has stopped).
+ * Run fn on the session's thread, exactly once; with NULL if the session is gone, then on any
+ * thread of the server's (or the caller's, before the call returns, if the server has stopped).
  *
  * Any thread. Returns 0, H2SESS_ENOMEM (fn will not run).
  */
 H2SESS_API int h2sess_post(struct h2sess_server *srv, const char *session_id, h2sess_post_fn *fn,
 			   void *user);
 
-/* ---- session ----------------------------------------------------------------------------------- */
+/* ---- session -----------------------------------------------------------------------------------
+ */
 
 struct h2sess_peer {
 	size_t size;
 	char address[64]; /* "192.0.2.1", "2001:db8::1", "unix" */
 	uint16_t port;
-	const char *servername;	 /* SNI, NULL without; this and the rest borrowed until the session ends */
+	const char *servername;	 /* SNI, NULL without; this and the rest borrowed until the session
+				    ends */
 	const char *tls_version; /* "TLSv1.3", NULL on cleartext */
 	const char *cipher;
 	const char *subject; /* of the client's certificate, RFC 2253, NULL without */
@@ -513,8 +529,8 @@ H2SESS_API const char *h2sess_session_label(const struct h2sess_session *s, cons
 H2SESS_API int h2sess_session_altsvc(struct h2sess_session *s, const char *alt, const char *origin);
 
 /*
- * The same for the origin of an open stream (ALTSVC on that stream). A closed, idle or unknown stream
- * is not an error here, as in Node: the frame is not sent, which a receipt would say.
+ * The same for the origin of an open stream (ALTSVC on that stream). A closed, idle or unknown
+ * stream is not an error here, as in Node: the frame is not sent, which a receipt would say.
  *
  * Returns as h2sess_session_altsvc(), H2SESS_ERANGE (stream_id 0 or over 2^31-1).
  */
@@ -522,9 +538,9 @@ H2SESS_API int h2sess_session_altsvc_stream(struct h2sess_session *s, const char
 					    uint32_t stream_id);
 
 /*
- * Tell the peer for which origins this connection speaks (ORIGIN, RFC 8336). All or nothing; sent as
- * given, not deduplicated; over 16 KiB it is split over frames in order. n == 0 sends the empty frame,
- * which means "the SNI origin only".
+ * Tell the peer for which origins this connection speaks (ORIGIN, RFC 8336). All or nothing; sent
+ * as given, not deduplicated; over 16 KiB it is split over frames in order. n == 0 sends the empty
+ * frame, which means "the SNI origin only".
  *
  * Returns 0, H2SESS_EDESTROYED, H2SESS_EARGTYPE (a NULL entry), H2SESS_EURL, H2SESS_EORIGIN,
  * H2SESS_EORIGINLENGTH, H2SESS_EBACKLOGGED, H2SESS_ENOMEM.
@@ -536,8 +552,9 @@ enum h2sess_push_kind { H2SESS_PUSH_ALTSVC, H2SESS_PUSH_ALTSVC_STREAM, H2SESS_PU
 enum h2sess_receipt { H2SESS_RECEIPT_RECEIVED, H2SESS_RECEIPT_WRITTEN };
 
 /*
- * Called at each change of a push's outcome, `queued` excepted, on the session's thread; the last call
- * has a final outcome (or WRITTEN where that was asked for). s is NULL when the session is being freed.
+ * Called at each change of a push's outcome, `queued` excepted, on the session's thread; the last
+ * call has a final outcome (or WRITTEN where that was asked for). s is NULL when the session is
+ * being freed.
  */
 typedef void h2sess_outcome_fn(struct h2sess_session *s, enum h2sess_outcome outcome, int reason,
 			       void *user);
@@ -546,9 +563,9 @@ typedef void h2sess_outcome_fn(struct h2sess_session *s, enum h2sess_outcome out
 struct h2sess_push {
 	size_t size;
 	enum h2sess_push_kind kind;
-	const char *alt;    /* ALTSVC, ALTSVC_STREAM */
-	const char *origin; /* ALTSVC */
-	uint32_t stream_id; /* ALTSVC_STREAM */
+	const char *alt;	    /* ALTSVC, ALTSVC_STREAM */
+	const char *origin;	    /* ALTSVC */
+	uint32_t stream_id;	    /* ALTSVC_STREAM */
 	const char *const *origins; /* ORIGIN */
 	size_t n_origins;
 	enum h2sess_receipt receipt; /* WRITTEN sends no barrier */
@@ -559,14 +576,14 @@ struct h2sess_push {
 	const char *by; /* who asked, for h2sess_session_pushed(); copied, may be NULL */
 };
 
-#define H2SESS_PUSH_INIT                                                                           \
-	{                                                                                          \
-		.size = sizeof(struct h2sess_push)                                                 \
+#define H2SESS_PUSH_INIT                           \
+	{                                          \
+		.size = sizeof(struct h2sess_push) \
 	}
 
 /*
- * Push with a receipt. `received` means that the peer's HTTP/2 layer read the frame (a PING sent after
- * it came back), never that it acted on it. On an error fn is not called.
+ * Push with a receipt. `received` means that the peer's HTTP/2 layer read the frame (a PING sent
+ * after it came back), never that it acted on it. On an error fn is not called.
  *
  *   ret_push_id  may be NULL; for h2sess_session_cancel_push()
  *
@@ -575,12 +592,13 @@ struct h2sess_push {
 H2SESS_API int h2sess_session_push(struct h2sess_session *s, const struct h2sess_push *push,
 				   uint64_t *ret_push_id);
 
-/* Take a push back that has not left: its outcome is not_sent, CANCELLED. Returns 0, H2SESS_ENOTFOUND. */
+/* Take a push back that has not left: its outcome is not_sent, CANCELLED. Returns 0,
+ * H2SESS_ENOTFOUND. */
 H2SESS_API int h2sess_session_cancel_push(struct h2sess_session *s, uint64_t push_id);
 
 /*
- * What a client would ignore or choke on in this push, on this session (NULL: on any). A bit mask of
- * h2sess_lint_rule in ret_rules. Returns 0, or the error of the first ERROR rule.
+ * What a client would ignore or choke on in this push, on this session (NULL: on any). A bit mask
+ * of h2sess_lint_rule in ret_rules. Returns 0, or the error of the first ERROR rule.
  */
 H2SESS_API int h2sess_lint(struct h2sess_session *s, const struct h2sess_push *push,
 			   uint32_t *ret_rules);
@@ -592,8 +610,8 @@ H2SESS_API int h2sess_lint(struct h2sess_session *s, const struct h2sess_push *p
  *   last_stream_id  highest peer stream we will finish; 0 or less = the last one processed
  *   data, len       opaque debug bytes, copied; at most H2SESS_GOAWAY_DATA_MAX
  *
- * Streams up to last_stream_id keep running. Repeating the call may lower last_stream_id, never raise
- * it (RFC 9113 6.8).
+ * Streams up to last_stream_id keep running. Repeating the call may lower last_stream_id, never
+ * raise it (RFC 9113 6.8).
  *
  * Returns 0, H2SESS_EDESTROYED, H2SESS_ERANGE (even, raised), H2SESS_EINVAL (len), H2SESS_ENOMEM.
  */
@@ -608,8 +626,8 @@ typedef void h2sess_ping_fn(struct h2sess_session *s, int error, uint64_t round_
  *   payload  len bytes, which must be 8 (H2SESS_EPINGLENGTH), or NULL for one of ours
  *   fn       called exactly once unless an error is returned
  *
- * Returns 0, H2SESS_EDESTROYED, H2SESS_EPINGLENGTH, H2SESS_EARGTYPE (fn is NULL), H2SESS_EPINGCANCEL
- * (connecting, closed, or limits.max_outstanding_pings), H2SESS_ENOMEM.
+ * Returns 0, H2SESS_EDESTROYED, H2SESS_EPINGLENGTH, H2SESS_EARGTYPE (fn is NULL),
+ * H2SESS_EPINGCANCEL (connecting, closed, or limits.max_outstanding_pings), H2SESS_ENOMEM.
  */
 H2SESS_API int h2sess_session_ping(struct h2sess_session *s, const void *payload, size_t len,
 				   h2sess_ping_fn *fn, void *user);
@@ -619,8 +637,8 @@ typedef void h2sess_settings_fn(struct h2sess_session *s, int error, uint64_t ro
 				void *user);
 
 /*
- * Announce settings. fn may be NULL. Past limits.max_outstanding_settings the session is destroyed, as
- * in Node. Returns 0, H2SESS_EDESTROYED, H2SESS_ESETTING, H2SESS_EMAXSETTINGS, H2SESS_ENOMEM.
+ * Announce settings. fn may be NULL. Past limits.max_outstanding_settings the session is destroyed,
+ * as in Node. Returns 0, H2SESS_EDESTROYED, H2SESS_ESETTING, H2SESS_EMAXSETTINGS, H2SESS_ENOMEM.
  */
 H2SESS_API int h2sess_session_settings(struct h2sess_session *s,
 				       const struct h2sess_settings *settings,
@@ -636,12 +654,13 @@ H2SESS_API int h2sess_session_close(struct h2sess_session *s);
 H2SESS_API int h2sess_session_drain(struct h2sess_session *s, uint32_t deadline_ms);
 
 /*
- * End the session now: streams are destroyed, GOAWAY(code) is sent, `error` is emitted unless code is
- * H2SESS_NO_ERROR, then `close`. Idempotent. Returns 0.
+ * End the session now: streams are destroyed, GOAWAY(code) is sent, `error` is emitted unless code
+ * is H2SESS_NO_ERROR, then `close`. Idempotent. Returns 0.
  */
 H2SESS_API int h2sess_session_destroy(struct h2sess_session *s, uint32_t code);
 
-/* `timeout` after ms without activity; no listener: the session is destroyed. 0 or UINT32_MAX: off. */
+/* `timeout` after ms without activity; no listener: the session is destroyed. 0 or UINT32_MAX: off.
+ */
 H2SESS_API int h2sess_session_set_timeout(struct h2sess_session *s, uint32_t ms);
 
 /* The connection's receive window. Returns 0, H2SESS_EDESTROYED, H2SESS_ERANGE (negative). */
@@ -653,7 +672,8 @@ H2SESS_API int h2sess_session_set_next_stream_id(struct h2sess_session *s, uint3
 /* Count an answer 421 or a request with alt-used: what the properties and the metrics show. */
 H2SESS_API void h2sess_session_count_misdirected(struct h2sess_session *s);
 
-/* ---- stream ------------------------------------------------------------------------------------ */
+/* ---- stream ------------------------------------------------------------------------------------
+ */
 
 H2SESS_API int32_t h2sess_stream_id(const struct h2sess_stream *st);
 /* NULL once the session is gone. */
@@ -690,9 +710,9 @@ H2SESS_API void *h2sess_stream_user(const struct h2sess_stream *st);
 #define H2SESS_RESPOND_WAIT_FOR_TRAILERS 2u /* emit wantTrailers when the body is sent */
 
 /*
- * Send the response's header block. headers are copied; the first must be ":status" (default 200 when
- * none is given). Returns 0, H2SESS_ESTREAM, H2SESS_EHEADERSSENT, H2SESS_ESTATUS, H2SESS_EHEADER,
- * H2SESS_ENOMEM.
+ * Send the response's header block. headers are copied; the first must be ":status" (default 200
+ * when none is given). Returns 0, H2SESS_ESTREAM, H2SESS_EHEADERSSENT, H2SESS_ESTATUS,
+ * H2SESS_EHEADER, H2SESS_ENOMEM.
  */
 H2SESS_API int h2sess_stream_respond(struct h2sess_stream *st, const struct h2sess_header *headers,
 				     size_t n, uint32_t flags);
@@ -702,9 +722,10 @@ H2SESS_API int h2sess_stream_additional_headers(struct h2sess_stream *st,
 						const struct h2sess_header *headers, size_t n);
 
 /*
- * Queue body bytes, copied. Returns 1 while the buffer is under its high-water mark (64 KiB), 0 when
- * it is not: wait for `drain`; H2SESS_ESTREAM, H2SESS_EWRITEAFTEREND, H2SESS_ELIMIT
- * (limits.max_write_buffer: nothing was taken), H2SESS_ENOMEM. Responds with :status 200 if need be.
+ * Queue body bytes, copied. Returns 1 while the buffer is under its high-water mark (64 KiB), 0
+ * when it is not: wait for `drain`; H2SESS_ESTREAM, H2SESS_EWRITEAFTEREND, H2SESS_ELIMIT
+ * (limits.max_write_buffer: nothing was taken), H2SESS_ENOMEM. Responds with :status 200 if need
+ * be.
  */
 H2SESS_API int h2sess_stream_write(struct h2sess_stream *st, const void *data, size_t len);
 
@@ -717,8 +738,9 @@ H2SESS_API int h2sess_stream_send_trailers(struct h2sess_stream *st,
 
 /*
  * A pull source: fill buf with up to len bytes. Returns the number, 0 with *ret_eof at the end, 0
- * without it: nothing now (call h2sess_stream_resume_source() later), or a negative error: the stream is
- * reset with INTERNAL_ERROR. Runs on the session's thread, must not call into the library.
+ * without it: nothing now (call h2sess_stream_resume_source() later), or a negative error: the
+ * stream is reset with INTERNAL_ERROR. Runs on the session's thread, must not call into the
+ * library.
  */
 typedef ssize_t h2sess_source_fn(void *buf, size_t len, bool *ret_eof, void *user);
 /* Called once when the source is not needed any more. May be NULL. */
@@ -731,8 +753,8 @@ H2SESS_API int h2sess_stream_respond_with_source(struct h2sess_stream *st,
 H2SESS_API int h2sess_stream_resume_source(struct h2sess_stream *st);
 
 /*
- * Respond with length bytes of a file from offset on; length -1 = to its end. The descriptor is read
- * with pread(), taken on success, closed at the end.
+ * Respond with length bytes of a file from offset on; length -1 = to its end. The descriptor is
+ * read with pread(), taken on success, closed at the end.
  */
 H2SESS_API int h2sess_stream_respond_with_fd(struct h2sess_stream *st,
 					     const struct h2sess_header *headers, size_t n,
@@ -749,16 +771,18 @@ H2SESS_API int h2sess_stream_resume(struct h2sess_stream *st);
 /* `timeout` after ms without activity on the stream. 0 or UINT32_MAX: off. */
 H2SESS_API int h2sess_stream_set_timeout(struct h2sess_stream *st, uint32_t ms);
 
-/* ---- origins and values: pure functions, any thread --------------------------------------------- */
+/* ---- origins and values: pure functions, any thread ---------------------------------------------
+ */
 
 /*
- * The origin of a URL: WHATWG URL parsing, RFC 6454 serialisation, A-labels. At most cap bytes with the
- * NUL are stored in buf. Returns its length, H2SESS_EURL, H2SESS_EORIGIN (opaque: "null"),
+ * The origin of a URL: WHATWG URL parsing, RFC 6454 serialisation, A-labels. At most cap bytes with
+ * the NUL are stored in buf. Returns its length, H2SESS_EURL, H2SESS_EORIGIN (opaque: "null"),
  * H2SESS_ERANGE (cap), H2SESS_ENOMEM.
  */
 H2SESS_API int h2sess_origin_of(const char *url, char *buf, size_t cap);
 
-/* ---- control link ------------------------------------------------------------------------------ */
+/* ---- control link ------------------------------------------------------------------------------
+ */
 
 struct h2sess_control_label {
 	const char *key;
@@ -775,8 +799,8 @@ struct h2sess_control_options {
 };
 
 /*
- * Connect a server to h2sess-controld, and again whenever the link breaks, with a jittered backoff of at
- * most a second. It has a thread of its own and never delays a session. Options are copied.
+ * Connect a server to h2sess-controld, and again whenever the link breaks, with a jittered backoff
+ * of at most a second. It has a thread of its own and never delays a session. Options are copied.
  * Returns 0, H2SESS_EINVAL, H2SESS_ENOMEM.
  */
 H2SESS_API int h2sess_control_start(struct h2sess_server *srv,
@@ -789,7 +813,8 @@ H2SESS_API void h2sess_control_set_draining(struct h2sess_control *control);
 /* Stop and free; before h2sess_server_free(). NULL is allowed. */
 H2SESS_API void h2sess_control_stop(struct h2sess_control *control);
 
-/* ---- misc -------------------------------------------------------------------------------------- */
+/* ---- misc --------------------------------------------------------------------------------------
+ */
 
 H2SESS_API const char *h2sess_strerror(int err);
 /* The wire name: ERR_HTTP2_INVALID_SESSION, ... */
@@ -805,8 +830,8 @@ H2SESS_API int h2sess_abi(void);
 H2SESS_API const char *h2sess_boot_id(void);
 
 /*
- * Memory for the library and nghttp2, process-wide, before the first server. NULL: malloc and friends.
- * What libuv, OpenSSL and jansson allocate is theirs. Returns 0, H2SESS_ESTATE.
+ * Memory for the library and nghttp2, process-wide, before the first server. NULL: malloc and
+ * friends. What libuv, OpenSSL and jansson allocate is theirs. Returns 0, H2SESS_ESTATE.
  */
 struct h2sess_allocator {
 	size_t size;

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The allocator hook. The host may set it once, before the first server; from then on every
+ * allocation goes to it. Without one: malloc() and friends. Failure: NULL, never an abort.
+ */
+#include "memory.h"
+
+#include <h2sess/h2sess.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct h2sess_allocator hook; /* malloc_fn NULL: the C library's */
+static atomic_bool frozen;
+
+void mem_freeze(void)
+{
+	atomic_store(&frozen, true);
+}
+
+void *mem_alloc(size_t size)
+{
+	return hook.malloc_fn ? hook.malloc_fn(size, hook.user) : malloc(size);
+}
+
+void *mem_calloc(size_t n, size_t size)
+{
+	void *p;
+
+	if (!hook.malloc_fn)
+		return calloc(n, size);
+	if (size && n > SIZE_MAX / size)
+		return NULL;
+	p = mem_alloc(n * size);
+	return p ? memset(p, 0, n * size) : NULL;
+}
+
+void *mem_realloc(void *p, size_t size)
+{
+	return hook.malloc_fn ? hook.realloc_fn(p, size, hook.user) : realloc(p, size);
+}
+
+void mem_free(void *p)
+{
+	if (!p)
+		return;
+	if (hook.malloc_fn)
+		hook.free_fn(p, hook.user);
+	else
+		free(p);
+}
+
+char *mem_strndup(const char *s, size_t len)
+{
+	char *copy = mem_alloc(len + 1);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy, s, len);
+	copy[len] = '\0';
+	return copy;
+}
+
+char *mem_strdup(const char *s)
+{
+	return mem_strndup(s, strlen(s));
+}
+
+static void *ng_malloc(size_t size, void *user)
+{
+	(void)user;
+	return mem_alloc(size);
+}
+
+static void ng_free(void *p, void *user)
+{
+	(void)user;
+	mem_free(p);
+}
+
+static void *ng_calloc(size_t n, size_t size, void *user)
+{
+	(void)user;
+	return mem_calloc(n, size);
+}
+
+static void *ng_realloc(void *p, size_t size, void *user)
+{
+	(void)user;
+	return mem_realloc(p, size);
+}
+
+nghttp2_mem *mem_nghttp2(void)
+{
+	static nghttp2_mem mem = {NULL, ng_malloc, ng_free, ng_calloc, ng_realloc};
+
+	return &mem;
+}
+
+int h2sess_set_allocator(const struct h2sess_allocator *allocator)
+{
+	if (atomic_load(&frozen))
+		return H2SESS_ESTATE;
+	if (!allocator) {
+		memset(&hook, 0, sizeof(hook));
+		return 0;
+	}
+	if (allocator->size < sizeof(*allocator) || !allocator->malloc_fn ||
+	    !allocator->realloc_fn || !allocator->free_fn)
+		return H2SESS_EINVAL;
+	hook = *allocator;
+	return 0;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef H2SESS_SERVER_H
+#define H2SESS_SERVER_H
+
+#include "emitter.h"
+#include "loop.h"
+#include "tls.h"
+
+#include <stdatomic.h>
+#include <time.h>
+
+/* The rows of limits.def. */
+enum limit_id {
+#define X(field, value, unit, counter, text) LIMIT_##field,
+#include <h2sess/limits.def>
+#undef X
+	LIMITS,
+};
+
+/* What the control link asks for beyond what it always hears. */
+#define SERVER_DEMAND_STREAM 1u
+#define SERVER_DEMAND_PING 2u
+#define SERVER_DEMAND_LOCAL_SETTINGS 4u
+#define SERVER_DEMAND_REMOTE_SETTINGS 8u
+
+struct server_hooks {
+	/* A session's event; on its thread. */
+	void (*event)(struct h2sess_server *srv, const struct h2sess_event *ev, void *user);
+	/* Listeners, state or certificates changed; any thread. */
+	void (*changed)(struct h2sess_server *srv, void *user);
+	void *user;
+};
+
+struct server_listener {
+	char address[64];
+	uint16_t port;
+	bool tls;
+};
+
+#define SERVER_LISTENERS_MAX 32
+
+struct server_counters {
+	atomic_uint_fast64_t connections; /* live, with those that are not sessions yet */
+	atomic_uint_fast64_t sessions;	  /* live */
+	atomic_uint_fast64_t sessions_total;
+	atomic_uint_fast64_t streams_total;
+	atomic_uint_fast64_t misdirected;
+	atomic_uint_fast64_t alt_used;
+	atomic_uint_fast64_t bytes_received;
+	atomic_uint_fast64_t bytes_sent;
+	atomic_uint_fast64_t limits[LIMITS];
+};
+
+struct peer_count;
+
+struct h2sess_server {
+	struct h2sess_emitter emitter;
+	struct h2sess_limits limits;	 /* effective: no zero left */
+	struct h2sess_settings settings; /* guarded by lock after the start */
+	atomic_uint session_timeout_ms;
+	char **origins; /* serialised */
+	size_t n_origins;
+	struct tls *tls; /* NULL: cleartext only */
+	h2sess_log_fn *log;
+	void *log_user;
+
+	uv_mutex_t lock; /* guards the rest */
+	uv_cond_t changed;
+	size_t n_loops;
+	struct loop *loops;
+	size_t loops_running;
+	atomic_size_t next_loop;
+	bool started;
+	atomic_bool closing; /* no new connections */
+	bool close_emitted;
+	bool close_heard; /* its listeners have returned */
+	bool free_deferred;
+	struct server_listener listeners[SERVER_LISTENERS_MAX];
+	size_t n_listeners;
+	struct list peers[256];		  /* struct peer_count.link: sessions by address */
+	const struct server_hooks *hooks; /* each loop has a copy of its own */
+	atomic_uint demand;
+	struct server_counters counters;
+};
+
+static inline const struct h2sess_limits *server_limits(const struct h2sess_server *srv)
+{
+	return &srv->limits;
+}
+
+/* A limit was reached. Any thread. */
+void server_count_limit(struct h2sess_server *srv, enum limit_id limit);
+void server_log(struct h2sess_server *srv, int level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/*
+ * A connection begins: counted in all and for its address. Returns 0, H2SESS_ELIMIT, H2SESS_ENOMEM.
+ */
+int server_peer_opened(struct h2sess_server *srv, const char *address);
+void server_peer_closed(struct h2sess_server *srv, const char *address);
+/* A descriptor is free again. */
+void server_connection_closed(struct loop *loop);
+
+/* The settings to announce now. */
+void server_settings(struct h2sess_server *srv, struct h2sess_settings *ret);
+
+/* Tell the control link, if there is one. */
+void server_hook_event(struct loop *loop, const struct h2sess_event *ev);
+static inline bool server_demands(const struct h2sess_server *srv, uint32_t bit)
+{
+	return atomic_load_explicit(&srv->demand, memory_order_relaxed) & bit;
+}
+
+/* For the control link. */
+size_t server_loops(struct h2sess_server *srv);
+int server_run_on_loop(struct h2sess_server *srv, size_t index, loop_fn *fn, void *arg);
+/* Returns when no loop is inside the old hooks any more. Any thread but a loop's. */
+int server_set_hooks(struct h2sess_server *srv, const struct server_hooks *hooks);
+void server_set_demand(struct h2sess_server *srv, uint32_t mask);
+size_t server_listeners(struct h2sess_server *srv, struct server_listener *ret, size_t max);
+/* names: of each certificate, n of them, borrowed. */
+void server_certificates(struct h2sess_server *srv,
+			 void (*fn)(const char *const *names, size_t n, time_t not_after,
+				    void *user),
+			 void *user);
+
+/* A loop's thread has ended its work; called by the loop, last. */
+void server_loop_ended(struct loop *loop);
+/* A loop has no connection any more: the last one closes a closing server. */
+void server_look_for_end(struct h2sess_server *srv);
+
+/* Start the threads, once, and freeze the listeners. */
+int server_start(struct h2sess_server *srv);
+
+/* server_listen.c */
+void listeners_close(struct loop *loop);
+void listeners_pause(struct loop *loop);
+void listeners_resume(struct loop *loop);
+
+#endif

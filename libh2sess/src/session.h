@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef H2SESS_SESSION_H
+#define H2SESS_SESSION_H
+
+#include "connection.h"
+#include "emitter.h"
+#include "guard.h"
+#include "list.h"
+#include "loop.h"
+
+#include <nghttp2/nghttp2.h>
+
+/* Numbers of sessions carry their loop's index in the low bits, so an id finds its thread. */
+#define SESSION_LOOP_BITS 6
+
+#define SESSION_LABELS_MAX 32
+#define SESSION_PUSHED_MAX 32	    /* values remembered for the properties */
+#define SESSION_ORIGIN_SET_MAX 1024 /* entries remembered; more are sent but not listed */
+#define SESSION_SKIPPED_MAX 8	    /* gaps in the peer's stream ids that are remembered */
+
+struct session_label {
+	struct list link; /* h2sess_session.labels */
+	char *key;
+	char *value;
+};
+
+/* The last value pushed for an origin or a stream. */
+struct session_pushed {
+	struct list link; /* h2sess_session.pushed, oldest first */
+	char *origin;	  /* NULL: for a stream */
+	int32_t stream_id;
+	char *alt;
+	char *by;	  /* may be NULL */
+	uint64_t push_id; /* of h2sess_session_push() */
+	int outcome;	  /* enum h2sess_outcome */
+	int reason;
+	uint64_t when_ms; /* Unix time */
+};
+
+struct session_ping {
+	struct list link; /* h2sess_session.pings */
+	h2sess_ping_fn *fn;
+	void *user;
+	uint8_t payload[H2SESS_PING_LENGTH];
+	uint64_t sent_ns; /* 0 until it left */
+};
+
+struct session_settings {
+	struct list
+		link; /* h2sess_session.settings: those without an acknowledgement, oldest first */
+	h2sess_settings_fn *fn;
+	void *user;
+	struct h2sess_settings values;
+	uint64_t sent_ms; /* loop_now() */
+	uint64_t sent_ns;
+};
+
+/* Facts that the control link shows and selectors choose by. */
+struct session_facts {
+	uint64_t created_ms; /* Unix time */
+	uint64_t idle_ms;
+	uint64_t streams_total;
+	const char *user_agent; /* of the first request; NULL before, or without */
+	uint64_t alt_used;
+	uint64_t misdirected;
+	int close_error; /* H2SESS_E..., 0 */
+	uint32_t close_code;
+};
+
+struct h2sess_session {
+	struct h2sess_emitter emitter;
+	struct list link;	/* loop.sessions */
+	struct list dirty_link; /* loop.dirty */
+	struct list ended_link; /* loop.ended */
+	struct loop *loop;
+	struct conn *conn; /* NULL once released */
+	nghttp2_session *ng;
+	uint64_t number;
+	char id[H2SESS_SESSION_ID_MAX];
+	char peer_address[64];
+	uint16_t peer_port;
+	char local_address[64];
+	uint16_t local_port;
+	void *user;
+	uv_timer_t timer; /* armed for the earliest deadline, or earlier: see session_timers.c */
+	bool timer_open;
+	bool counted; /* in the server's */
+
+	bool encrypted;
+	bool open;    /* TLS and ALPN are done: it is a session */
+	bool preface; /* the peer's SETTINGS have come */
+	bool closed;
+	bool destroyed;
+	bool finished; /* its last event has been emitted */
+	bool draining;
+	bool paused;	/* nghttp2 stopped behind a piece of a body, for `data` to be heard */
+	bool announced; /* `connect` was emitted */
+	bool quiet;	/* destroyed without a GOAWAY: nghttp2 is not to be asked any more */
+	bool ended_by_nghttp2; /* it sent a GOAWAY of its own: the peer broke a rule */
+	uint32_t own_goaways;  /* submitted by us and not sent yet */
+	int error;	       /* H2SESS_E..., why it was destroyed */
+	uint32_t code;
+	uint32_t goaway_code;	       /* received */
+	int32_t goaway_last_stream_id; /* received; -1: none */
+	int32_t sent_last_stream_id;   /* of our last GOAWAY; INT32_MAX: none */
+	uint32_t sent_goaway_code;
+
+	struct list streams; /* struct h2sess_stream.link: until their close event */
+	size_t n_streams;    /* those that nghttp2 has open */
+	size_t n_sources;    /* those with a response under way */
+	uint64_t streams_total;
+	int32_t last_stream_id; /* highest that the peer opened */
+	struct {
+		int32_t low, high; /* ids that the peer passed over, both included */
+	} skipped[SESSION_SKIPPED_MAX];
+	size_t n_skipped;
+
+	struct list settings; /* struct session_settings.link */
+	size_t n_settings;
+	struct h2sess_settings local_settings; /* acknowledged */
+	bool connect_protocol; /* ENABLE_CONNECT_PROTOCOL was announced: never 0 again */
+	struct list pings;     /* struct session_ping.link */
+	size_t n_pings;
+
+	struct list pushes; /* struct push.link, see session_push.c */
+	struct list receipts;
+	size_t n_pushes;   /* in both lists */
+	bool push_changed; /* an outcome is to be told */
+	uint64_t last_push_id;
+	uint64_t gathered; /* bytes of nghttp2's that conn_write() has not seen yet */
+	uint64_t barrier;  /* number of the last barrier PING */
+	bool barrier_flying;
+
+	struct list pushed; /* struct session_pushed.link */
+	size_t n_pushed;
+	struct list labels; /* struct session_label.link */
+	size_t n_labels;
+	char **origin_set;
+	size_t n_origin_set;
+	char *user_agent;
+	bool user_agent_known;
+	uint64_t alt_used;
+	uint64_t misdirected;
+	char *subject; /* of the peer's certificate, once asked for */
+
+	struct guard guard;
+	uint64_t memory; /* bytes that the peer makes us hold: headers and write buffers */
+
+	uint64_t created_ms;	   /* Unix time */
+	uint64_t started_at;	   /* loop_now(): handshake and preface */
+	uint64_t header_since;	   /* a header block began; 0: none under way */
+	uint64_t active_at;	   /* last activity */
+	uint64_t progress_at;	   /* bytes of a response left */
+	uint64_t progress_bytes;   /* since then */
+	uint64_t stalled_since;	   /* there is data that the peer does not take; 0: no */
+	uint64_t drain_close_at;   /* when the second GOAWAY of a drain goes out at the latest; 0:
+				      none */
+	uint64_t drain_at;	   /* when what is left of a drain is destroyed; 0: never */
+	uint32_t timeout_ms;	   /* 0: off */
+	bool stream_timeouts;	   /* a stream has had one set */
+	uint64_t timer_due;	   /* for when it is armed; UINT64_MAX: it is not */
+	uint64_t bytes_counted_in; /* of conn.bytes_in, already in the server's counters */
+	uint64_t bytes_counted_out;
+};
+
+/* ---- session.c: life ---- */
+
+/*
+ * Make a session of a connection that was accepted (handshake to come) or adopted. fd and ssl are
+ * taken on success only. peer: address text and port.
+ */
+int session_new(struct loop *loop, int fd, SSL *ssl, const void *data, size_t len);
+/* End every session of a loop: gently within deadline_ms, or now. */
+void session_drain_all(struct loop *loop, uint32_t deadline_ms);
+void session_destroy_all(struct loop *loop);
+/* Bytes are to be sent, or the end is to be looked at, before the loop waits again. */
+void session_mark_dirty(struct h2sess_session *s);
+/* Feed nghttp2's output to the connection; the loop calls it for what is dirty. */
+void session_flush(struct h2sess_session *s);
+/* Emit the last events of a destroyed session and free it; the loop calls it. */
+void session_finish(struct h2sess_session *s);
+/* Destroy with a reason. error 0 and code NO_ERROR: without an `error` event. */
+void session_fail(struct h2sess_session *s, int error, uint32_t code);
+/* A limit was reached by this session's peer: count it, and end the session. */
+void session_limit(struct h2sess_session *s, int limit, uint32_t code);
+uint64_t session_number(const struct h2sess_session *s);
+/* Returns 0 and the number, or -1: not an id of this process. */
+int session_id_parse(const char *id, uint64_t *ret_number);
+/* Emit on the session, then to the control link. */
+bool session_emit(struct h2sess_session *s, enum event_id id, struct h2sess_event *ev);
+
+/* ---- session_frames.c: nghttp2's callbacks ---- */
+int session_frames_init(struct h2sess_session *s);
+/* ---- session_events.c: what the callbacks recorded, to the listeners ---- */
+void session_dispatch(struct h2sess_session *s);
+/* Let go of what was recorded; its session has ended. */
+void session_forget(struct loop *loop);
+
+/* ---- session_settings.c ---- */
+int session_settings_check(const struct h2sess_settings *settings);
+int session_settings_submit(struct h2sess_session *s, const struct h2sess_settings *settings,
+			    h2sess_settings_fn *fn, void *user);
+void session_settings_acked(struct h2sess_session *s);
+void session_settings_done(struct h2sess_session *s);
+void session_settings_from_nghttp2(const nghttp2_settings_entry *entries, size_t n,
+				   struct h2sess_settings *ret);
+
+/* ---- session_ping.c ---- */
+void session_ping_sent(struct h2sess_session *s, const uint8_t *payload);
+/* True when the payload was of a ping or barrier of ours. */
+void session_ping_acked(struct h2sess_session *s, const uint8_t *payload);
+void session_pings_done(struct h2sess_session *s);
+
+/* ---- session_push.c ---- */
+void session_push_init(struct h2sess_session *s);
+/* Hand queued pushes to nghttp2; before anything whose order on the wire matters. */
+void session_push_submit(struct h2sess_session *s);
+/* nghttp2 put an ALTSVC or ORIGIN frame into its output, or dropped it. */
+void session_push_sent(struct h2sess_session *s);
+void session_push_not_sent(struct h2sess_session *s, int reason);
+/* nghttp2 has nothing more to say: the place for the barrier. Returns true when one was submitted.
+ */
+bool session_push_barrier(struct h2sess_session *s);
+/* The connection has written: frames that left are `written`. */
+void session_push_written(struct h2sess_session *s);
+bool session_push_acked(struct h2sess_session *s, const uint8_t *payload);
+/* Milliseconds until the next deadline of a queued push, or UINT64_MAX; expires those that are due.
+ */
+uint64_t session_push_expire(struct h2sess_session *s);
+/* Tell those who wait what has changed; never from within nghttp2. */
+void session_push_report(struct h2sess_session *s);
+/* Settle what is left; s is about to end. */
+void session_push_done(struct h2sess_session *s);
+
+/* ---- session_info.c: properties ---- */
+void session_info_init(struct h2sess_session *s);
+/* TLS is done: the origin set can begin. */
+int session_info_opened(struct h2sess_session *s);
+void session_info_done(struct h2sess_session *s);
+int session_origin_set_add(struct h2sess_session *s, const char *origin, size_t len);
+/* Remember a value; push_id finds it again. */
+void session_pushed_add(struct h2sess_session *s, const char *origin, int32_t stream_id,
+			const char *alt, const char *by, uint64_t push_id);
+void session_pushed_outcome(struct h2sess_session *s, uint64_t push_id, int outcome, int reason);
+void session_facts(const struct h2sess_session *s, struct session_facts *ret);
+void session_each_label(const struct h2sess_session *s,
+			void (*fn)(const char *key, const char *value, void *user), void *user);
+void session_each_pushed(const struct h2sess_session *s,
+			 void (*fn)(const struct session_pushed *pushed, void *user), void *user);
+void session_each_stream(const struct h2sess_session *s,
+			 void (*fn)(struct h2sess_stream *st, void *user), void *user);
+X509 *session_certificate(const struct h2sess_session *s);
+uint64_t wall_clock_ms(void);
+/* An id as nghttp2 library error code to a reason of reasons.def. */
+int session_reason_of(int lib_error);
+
+/* ---- session_timers.c ---- */
+void session_timers_init(struct h2sess_session *s);
+/* A deadline may have come nearer. */
+void session_timers_update(struct h2sess_session *s);
+static inline void session_active(struct h2sess_session *s)
+{
+	s->active_at = loop_now(s->loop);
+}
+
+#endif

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A request and the life of its stream; stream_response.c is the way back.
+ *
+ * Owns the request's header list, its trailers and the body bytes that came while the host had
+ * paused. Called by session_events.c with what came, and by hosts.
+ *
+ * Happy path: stream_new() at the first octet of a header block -> `stream` -> `data`, whose bytes
+ * are given back to the peer's window once the listeners have returned -> `trailers`, `end` ->
+ * stream_finish(): `close`, freed.
+ *
+ * Failure modes: a reset while the response was not complete (`aborted`, `error`, `close`), no
+ * memory (reset with INTERNAL_ERROR), a paused stream: what arrives is kept, which the stream's
+ * window bounds, and the connection's window goes on moving, so that other streams do not stall.
+ */
+#include "stream.h"
+
+#include "memory.h"
+#include "session.h"
+
+#include <string.h>
+
+struct h2sess_stream *stream_new(struct h2sess_session *s, int32_t id)
+{
+	struct h2sess_stream *st = mem_alloc(sizeof(*st));
+
+	if (!st)
+		return NULL;
+	memset(st, 0, offsetof(struct h2sess_stream, request));
+	memset(&st->trailers, 0, sizeof(*st) - offsetof(struct h2sess_stream, trailers));
+	header_list_init(&st->request);
+	emitter_init(&st->emitter, EMITTER_STREAM);
+	list_init(&st->outbox);
+	list_init(&st->inbox);
+	st->session = s;
+	st->id = id;
+	st->fd = -1;
+	list_add_tail(&s->streams, &st->link);
+	return st;
+}
+
+/* `stream` is the session's event and the server's; all others are the stream's own. */
+bool stream_emit(struct h2sess_stream *st, enum event_id id, struct h2sess_event *ev)
+{
+	struct h2sess_session *s = st->session;
+
+	st->active_at = loop_now(s->loop);
+	ev->stream = st;
+	ev->stream_id = st->id;
+	if (id == EVENT_STREAM)
+		return session_emit(s, id, ev);
+	if (emitter_deaf(&st->emitter, id))
+		return false;
+	ev->size = sizeof(*ev);
+	ev->name = event_name(id);
+	ev->server = s->loop->server;
+	ev->session = s;
+	return emitter_emit(&st->emitter, id, ev);
+}
+
+/* ---- the body comes in
+ * --------------------------------------------------------------------------- */
+
+/* Give the peer its window back. */
+static void consume(struct h2sess_stream *st, size_t len)
+{
+	struct h2sess_session *s = st->session;
+
+	if (!s->ng || s->destroyed || !len)
+		return;
+	nghttp2_session_consume_stream(s->ng, st->id, len);
+	session_mark_dirty(s);
+}
+
+static void emit_data(struct h2sess_stream *st, const void *data, size_t len)
+{
+	struct h2sess_event ev = {.data = data, .len = len};
+
+	stream_emit(st, EVENT_DATA, &ev);
+	if (!st->closed)
+		consume(st, len);
+}
+
+static int keep(struct h2sess_stream *st, const uint8_t *data, size_t len)
+{
+	struct chunk *chunk = mem_alloc(sizeof(*chunk) + len);
+
+	if (!chunk)
+		return H2SESS_ENOMEM;
+	chunk->len = len;
+	chunk->offset = 0;
+	memcpy(chunk->data, data, len);
+	list_add_tail(&st->inbox, &chunk->link);
+	st->inbox_bytes += len;
+	st->session->memory += len;
+	return 0;
+}
+
+int stream_receive(struct h2sess_stream *st, const uint8_t *data, size_t len)
+{
+	struct h2sess_session *s = st->session;
+
+	nghttp2_session_consume_connection(s->ng, len);
+	session_mark_dirty(s);
+	if (st->destroyed) {
+		consume(st, len);
+		return 0;
+	}
+	if (st->paused || !list_empty(&st->inbox))
+		return keep(st, data, len);
+	emit_data(st, data, len);
+	return 0;
+}
+
+static void emit_trailers(struct h2sess_stream *st)
+{
+	struct h2sess_event ev = {.headers = st->trailers->fields, .n_headers = st->trailers->n};
+
+	st->trailers_queued = false;
+	stream_emit(st, EVENT_TRAILERS, &ev);
+}
+
+static void emit_request_end(struct h2sess_stream *st)
+{
+	struct h2sess_event ev = {0};
+
+	st->end_queued = false;
+	stream_emit(st, EVENT_END, &ev);
+}
+
+void stream_receive_trailers(struct h2sess_stream *st)
+{
+	if (!st->trailers || st->destroyed)
+		return;
+	st->trailers_queued = true;
+	if (!st->paused && list_empty(&st->inbox))
+		emit_trailers(st);
+}
+
+void stream_receive_end(struct h2sess_stream *st)
+{
+	if (st->destroyed)
+		return;
+	st->end_queued = true;
+	if (!st->paused && list_empty(&st->inbox))
+		emit_request_end(st);
+}
+
+static void emit_kept(struct h2sess_stream *st)
+{
+	struct chunk *chunk = container_of(list_pop(&st->inbox), struct chunk, link);
+
+	st->inbox_bytes -= chunk->len;
+	st->session->memory -= chunk->len;
+	emit_data(st, chunk->data, chunk->len);
+	mem_free(chunk);
+}
+
+int h2sess_stream_pause(struct h2sess_stream *st)
+{
+	st->paused = true;
+	return 0;
+}
+
+/* What was kept is heard before resume returns, as far as no listener pauses again. */
+int h2sess_stream_resume(struct h2sess_stream *st)
+{
+	if (!st->paused)
+		return 0;
+	st->paused = false;
+	while (!st->paused && !st->destroyed && !list_empty(&st->inbox))
+		emit_kept(st);
+	if (st->trailers_queued && !st->paused && !st->destroyed)
+		emit_trailers(st);
+	if (st->end_queued && !st->paused && !st->destroyed)
+		emit_request_end(st);
+	return 0;
+}
+
+/* ---- the end ------------------------------------------------------------------------------------
+ */
+
+static void drop_inbox(struct h2sess_stream *st)
+{
+	struct list *link;
+
+	while ((link = list_pop(&st->inbox)))
+		mem_free(container_of(link, struct chunk, link));
+	st->session->memory -= st->inbox_bytes;
+	st->inbox_bytes = 0;
+}
+
+void stream_finish(struct h2sess_stream *st)
+{
+	struct h2sess_event aborted = {.code = st->rst_code};
+	struct h2sess_event error = {.error = H2SESS_ESTREAMERROR, .code = st->rst_code};
+	struct h2sess_event end = {.code = st->rst_code};
+
+	st->closed = true;
+	if (!st->local_end && st->announced) {
+		st->aborted = true;
+		stream_emit(st, EVENT_ABORTED, &aborted);
+	}
+	st->destroyed = true;
+	if (st->rst_code != H2SESS_NO_ERROR && st->rst_code != H2SESS_CANCEL)
+		stream_emit(st, EVENT_ERROR, &error);
+	stream_emit(st, EVENT_CLOSE, &end);
+	stream_source_done(st);
+	drop_inbox(st);
+	header_list_done(&st->request);
+	if (st->trailers) {
+		header_list_done(st->trailers);
+		mem_free(st->trailers);
+	}
+	emitter_done(&st->emitter);
+	list_del(&st->link);
+	mem_free(st);
+}
+
+int h2sess_stream_close(struct h2sess_stream *st, uint32_t code)
+{
+	struct h2sess_session *s = st->session;
+
+	if (st->closed || st->destroyed || s->destroyed)
+		return 0;
+	st->our_reset = true;
+	st->destroyed = true;
+	st->rst_code = code;
+	session_push_submit(s);
+	nghttp2_submit_rst_stream(s->ng, NGHTTP2_FLAG_NONE, st->id, code);
+	session_mark_dirty(s);
+	return 0;
+}
+
+int h2sess_stream_destroy(struct h2sess_stream *st, uint32_t code)
+{
+	return h2sess_stream_close(st, code);
+}
+
+int h2sess_stream_set_timeout(struct h2sess_stream *st, uint32_t ms)
+{
+	if (st->closed || st->session->destroyed)
+		return H2SESS_ESTREAM;
+	st->timeout_ms = ms == UINT32_MAX ? 0 : ms;
+	st->active_at = loop_now(st->session->loop);
+	st->session->stream_timeouts = true;
+	session_timers_update(st->session);
+	return 0;
+}
+
+/* ---- properties ---------------------------------------------------------------------------------
+ */
+
+struct h2sess_emitter *h2sess_stream_emitter(struct h2sess_stream *st)
+{
+	return &st->emitter;
+}
+
+struct h2sess_emitter *h2sess_session_emitter(struct h2sess_session *s)
+{
+	return &s->emitter;
+}
+
+int32_t h2sess_stream_id(const struct h2sess_stream *st)
+{
+	return st->id;
+}
+
+struct h2sess_session *h2sess_stream_session(const struct h2sess_stream *st)
+{
+	return st->session;
+}
+
+const struct h2sess_header *h2sess_stream_headers(const struct h2sess_stream *st, size_t *ret_n)
+{
+	if (ret_n)
+		*ret_n = st->request.n;
+	return st->request.fields;
+}
+
+const char *h2sess_stream_header(const struct h2sess_stream *st, const char *name)
+{
+	const struct h2sess_header *field = header_list_find(&st->request, name, strlen(name));
+
+	return field ? field->value : NULL;
+}
+
+uint32_t h2sess_stream_rst_code(const struct h2sess_stream *st)
+{
+	return st->rst_code;
+}
+
+bool h2sess_stream_headers_sent(const struct h2sess_stream *st)
+{
+	return st->responded;
+}
+
+bool h2sess_stream_aborted(const struct h2sess_stream *st)
+{
+	return st->aborted;
+}
+
+bool h2sess_stream_closed(const struct h2sess_stream *st)
+{
+	return st->closed;
+}
+
+bool h2sess_stream_destroyed(const struct h2sess_stream *st)
+{
+	return st->destroyed || st->session->destroyed;
+}
+
+bool h2sess_stream_end_after_headers(const struct h2sess_stream *st)
+{
+	return st->end_after_headers;
+}
+
+size_t h2sess_stream_buffered(const struct h2sess_stream *st)
+{
+	return st->buffered;
+}
+
+void h2sess_stream_set_user(struct h2sess_stream *st, void *user)
+{
+	st->user = user;
+}
+
+void *h2sess_stream_user(const struct h2sess_stream *st)
+{
+	return st->user;
+}
+
+int h2sess_stream_state(const struct h2sess_stream *st, struct h2sess_stream_state *ret)
+{
+	nghttp2_session *ng = st->session->ng;
+	nghttp2_stream *stream;
+
+	if (ret->size < sizeof(*ret))
+		return H2SESS_EINVAL;
+	stream = ng && !st->closed ? nghttp2_session_find_stream(ng, st->id) : NULL;
+	if (!stream)
+		return H2SESS_ESTREAM;
+	ret->state = nghttp2_stream_get_state(stream);
+	ret->local_window_size = nghttp2_session_get_stream_effective_local_window_size(ng, st->id);
+	ret->remote_window_size = nghttp2_session_get_stream_remote_window_size(ng, st->id);
+	ret->local_close = nghttp2_session_get_stream_local_close(ng, st->id) == 1;
+	ret->remote_close = nghttp2_session_get_stream_remote_close(ng, st->id) == 1;
+	return 0;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef H2SESS_STREAM_H
+#define H2SESS_STREAM_H
+
+#include "emitter.h"
+#include "list.h"
+
+#include <nghttp2/nghttp2.h>
+
+#define STREAM_HIGH_WATER 65536 /* bytes: write() says wait */
+#define STREAM_LOW_WATER 16384	/* bytes: drain */
+#define HEADERS_INLINE 12	/* fields of a request without an allocation of their own */
+
+/* A header list as it came: nghttp2's own buffers, held. */
+struct header_list {
+	struct h2sess_header *fields; /* first[] or on the heap */
+	nghttp2_rcbuf **bufs;	      /* two a field */
+	size_t n;
+	size_t cap;
+	size_t bytes; /* RFC 9113 6.5.2: names, values and 32 a field */
+	struct h2sess_header first[HEADERS_INLINE];
+	nghttp2_rcbuf *first_bufs[2 * HEADERS_INLINE];
+};
+
+struct chunk {
+	struct list link; /* h2sess_stream.outbox or inbox */
+	size_t len;
+	size_t offset; /* what has gone already */
+	uint8_t data[];
+};
+
+enum stream_source { SOURCE_NONE, SOURCE_BUFFER, SOURCE_PULL, SOURCE_FD };
+
+struct h2sess_stream {
+	struct h2sess_emitter emitter;
+	struct list link; /* h2sess_session.streams */
+	struct h2sess_session *session;
+	int32_t id;
+	void *user;
+	struct header_list request;
+	struct header_list *trailers; /* being collected, or those that came */
+
+	bool announced; /* its `stream` event was emitted, or is about to be */
+	bool end_after_headers;
+	bool head;	 /* the response has no body, and end() has not been called */
+	bool responded;	 /* the response's header block was submitted */
+	bool ended;	 /* the host has ended the response */
+	bool local_end;	 /* END_STREAM has left */
+	bool remote_end; /* END_STREAM has come */
+	bool closed;	 /* nghttp2 has closed it */
+	bool destroyed;	 /* the host has */
+	bool aborted;
+	bool our_reset; /* the RST_STREAM is our own doing, not the peer's fault */
+	bool paused;
+	bool end_queued; /* `end` waits behind what is in the inbox */
+	bool trailers_queued;
+	bool deferred; /* nghttp2 waits for more of the response */
+	bool want_drain;
+	bool want_trailers;  /* asked for by respond */
+	bool trailers_ready; /* wantTrailers was emitted */
+	bool trailers_sent;
+	uint32_t rst_code;
+
+	enum stream_source source;
+	struct list outbox; /* struct chunk.link */
+	size_t buffered;    /* bytes in it */
+	h2sess_source_fn *pull;
+	h2sess_source_free_fn *pull_free;
+	void *pull_user;
+	int fd;
+	int64_t fd_offset;
+	int64_t fd_left; /* -1: to the end */
+
+	struct list inbox; /* struct chunk.link: body bytes that came while paused */
+	size_t inbox_bytes;
+
+	uint64_t active_at; /* loop_now() */
+	uint32_t timeout_ms;
+};
+
+/* A new stream of s, linked. NULL: no memory. */
+struct h2sess_stream *stream_new(struct h2sess_session *s, int32_t id);
+/* Emit aborted, error and close as they apply, then free. */
+void stream_finish(struct h2sess_stream *st);
+/* Emit with the stream's and the session's members set. */
+bool stream_emit(struct h2sess_stream *st, enum event_id id, struct h2sess_event *ev);
+/* Body bytes have come; borrowed. Returns 0, H2SESS_ENOMEM. */
+int stream_receive(struct h2sess_stream *st, const uint8_t *data, size_t len);
+/* The request is complete. */
+void stream_receive_end(struct h2sess_stream *st);
+void stream_receive_trailers(struct h2sess_stream *st);
+/* stream_response.c: let go of what the response still holds. */
+void stream_source_done(struct h2sess_stream *st);
+
+int header_list_add(struct header_list *list, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
+		    uint8_t flags);
+void header_list_init(struct header_list *list);
+void header_list_done(struct header_list *list);
+const struct h2sess_header *header_list_find(const struct header_list *list, const char *name,
+					     size_t name_len);
+
+#endif
