@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef H2SESS_CONTROL_H
+#define H2SESS_CONTROL_H
+
+#include "control_events.h"
+#include "control_link.h"
+#include "push_book.h"
+#include "server.h"
+
+#define CONTROL_NAME_MAX 63
+#define CONTROL_PATH_MAX 107 /* of sockaddr_un */
+#define CONTROL_LABELS_MAX 32
+#define CONTROL_LABEL_KEY_MAX 63 /* bytes, as of a session's labels */
+#define CONTROL_LABEL_VALUE_MAX 255
+#define CONTROL_REQUESTS_MAX 256 /* requests of the daemon's under way */
+#define CONTROL_LISTS_MAX 2	 /* sessions.list under way; the others wait their turn */
+#define CONTROL_COUNTS_MS 1000	 /* `sessions` is sent at most this often */
+#define CONTROL_DEMAND_LINGER_MS \
+	60000		     /* without a daemon, what it wanted to hear is recorded this long */
+#define CONTROL_FLUSH_MS 500 /* for what is queued to leave when the link is stopped */
+
+struct control_request;
+/* A step of a request, on the control thread. */
+typedef void request_fn(struct control_request *request);
+
+/*
+ * A request of the daemon's under way. One thread at a time has it: the control thread, then a
+ * loop, which hands it back with control_request_return().
+ */
+struct control_request {
+	struct list link; /* h2sess_control.returned or lists, or push_record.waiters */
+	struct h2sess_control *control;
+	uint64_t id;
+	uint64_t generation; /* of the connection that it came on */
+	enum rpc_method method;
+	json_t *params;	  /* the control thread releases it */
+	request_fn *next; /* what control_request_return() leads to */
+	void *state;	  /* of the method */
+	json_t *result;
+	int error;	   /* of errors.def or JSON-RPC's own; 0: result counts */
+	const char *field; /* static, or of params */
+	const char *rule;  /* static */
+};
+
+struct h2sess_control {
+	struct h2sess_server *server;
+	struct server_hooks hooks;
+	char *path;
+	char name[CONTROL_NAME_MAX + 1];
+	char *succeeds;	     /* may be NULL */
+	json_t *labels;	     /* the control thread's */
+	uint64_t started_ms; /* Unix time */
+
+	uv_loop_t loop;
+	uv_thread_t thread;
+	uv_async_t wakeup;
+	struct event_queue events;
+	struct push_book *pushes;
+	uv_mutex_t lock;      /* guards returned */
+	struct list returned; /* struct control_request.link: back from their loops */
+	atomic_bool draining;
+	atomic_bool changed; /* state, listeners or certificates: a worker.update is due */
+	atomic_bool stopping;
+
+	/* The control thread's alone. */
+	struct control_link link;
+	uv_timer_t counts; /* `sessions`, and the end of a demand's linger */
+	uv_timer_t flush;  /* armed by the stop: no longer than that */
+	size_t requests;   /* under way */
+	struct list lists; /* struct control_request.link: sessions.list that wait their turn */
+	size_t n_lists;	   /* under way */
+	uint64_t sessions_told;
+	uint64_t down_since; /* uv_now(), 0: up */
+	char why[128];	     /* the link was down the last time */
+	bool flushed;
+	bool closing;
+};
+
+/* ---- control.c ---- */
+/* Have the control thread look at its queues. Any thread. */
+void control_wake(struct h2sess_control *control);
+
+/* ---- control_hello.c: this worker as rpc.md describes it ---- */
+json_t *control_hello(struct h2sess_control *control);
+/* Params of a worker.update with what may have changed but `sessions`. */
+json_t *control_changes(struct h2sess_control *control);
+uint64_t control_sessions(struct h2sess_control *control);
+json_t *control_stats(struct h2sess_control *control);
+/* SERVER_DEMAND_... bits of a FILTER; what is no type of an event on demand counts for nothing. */
+uint32_t control_demand(const json_t *filter);
+
+/* ---- control_methods.c: requests ---- */
+void control_dispatch(struct h2sess_control *control, const struct rpc_message *message);
+/* A loop is through with the request: request->next runs on the control thread. */
+void control_request_return(struct control_request *request, request_fn *next);
+/* Take what came back. The control thread. */
+void control_take_returned(struct h2sess_control *control);
+/* Answer and free. The control thread. */
+void control_request_finish(struct control_request *request);
+void control_request_fail(struct control_request *request, int error, const char *field);
+/* Run fn with the session of params.session; request is its user. */
+void control_request_post(struct control_request *request, h2sess_post_fn *fn);
+
+/* ---- control_list.c ---- */
+void control_list(struct control_request *request);
+/* Start the lists that wait, as far as there is room. */
+void control_lists_continue(struct h2sess_control *control);
+
+/* ---- control_push.c ---- */
+void control_push(struct control_request *request);
+void control_push_cancel(struct control_request *request);
+
+#endif

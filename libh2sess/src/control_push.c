@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session.altsvc, session.origin and push.cancel: from a request to a record in the book, to the
+ * session's thread, to the answer. It owns a push's arguments while the session looks at them.
+ *
+ * The happy path:
+ *   - the control thread checks what is not Node's (names, flags) and enters the push into the
+ * book;
+ *   - on the session's thread the rest is checked in Node's order, and the frame is pushed with a
+ * receipt;
+ *   - the answer says the outcome so far and the warnings; later outcomes are the book's updates.
+ * What can go wrong:
+ *   - a push of the same name is known: its answer is given again, at once or when it is there;
+ *   - no such session, a refused argument, a lint error: the record is taken out, nothing was sent;
+ *   - the peer does not read (BACKLOGGED): not an error of the request, but its outcome.
+ */
+#include "control.h"
+#include "memory.h"
+#include "session_json.h"
+#include "values.h"
+
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+
+#define PUSH_BY_MAX 255 /* bytes of the name of who asked */
+#define PUSH_BY_BUFFER (PUSH_BY_MAX + 1 + PUSH_NAME_MAX + 1)
+
+/* ---- answers: the control thread
+ * ----------------------------------------------------------------- */
+
+static void finish_waiters(struct push_record *record, const struct control_request *first)
+{
+	struct list *at;
+
+	while ((at = list_pop(&record->waiters))) {
+		struct control_request *waiter = container_of(at, struct control_request, link);
+
+		waiter->result = json_incref(record->answer);
+		waiter->error = first->error;
+		waiter->field = first->field;
+		waiter->rule = first->rule;
+		control_request_finish(waiter);
+	}
+}
+
+/* The session has decided: the answer goes out, then what became of the push meanwhile. */
+static void push_decided(struct control_request *request)
+{
+	struct push_record *record = request->state;
+	struct h2sess_control *control = request->control;
+	bool heard = control->link.generation == request->generation;
+
+	if (!request->error)
+		push_book_answered(record, json_incref(request->result));
+	finish_waiters(record, request);
+	if (request->error)
+		push_book_remove(control->pushes, record);
+	else if (!heard)
+		push_book_repeat(record);
+	control_request_finish(request);
+}
+
+/* ---- Node's checks, in Node's order: the session's thread
+ * ---------------------------------------- */
+
+/* What a check found wrong: an error, the member, a lint rule. */
+struct verdict {
+	int error;
+	const char *field;
+	const char *rule;
+};
+
+static int read_stream_id(const json_t *stream, uint32_t *ret)
+{
+	double value;
+
+	if (!json_is_number(stream))
+		return H2SESS_EARGTYPE;
+	value = json_number_value(stream);
+	if (value != floor(value) || value < 1 || value > H2SESS_STREAM_ID_MAX)
+		return H2SESS_ERANGE;
+	*ret = (uint32_t)value;
+	return 0;
+}
+
+/* origin or stream; the library checks the URL, then alt. */
+static int read_altsvc(const json_t *params, struct h2sess_push *push, const char **ret_field)
+{
+	const json_t *origin = json_object_get(params, "origin");
+	const json_t *stream = json_object_get(params, "stream");
+
+	*ret_field = stream && !origin ? "stream" : "origin";
+	push->alt = json_string_value(json_object_get(params, "alt")); /* NULL: not a string */
+	if (!origin == !stream)
+		return H2SESS_EALTSVCORIGIN;
+	if (stream) {
+		push->kind = H2SESS_PUSH_ALTSVC_STREAM;
+		return read_stream_id(stream, &push->stream_id);
+	}
+	push->kind = H2SESS_PUSH_ALTSVC;
+	push->origin = json_string_value(origin);
+	return push->origin ? 0 : H2SESS_EARGTYPE;
+}
+
+/* The list is to be freed with mem_free(). An entry that is not a string is NULL: the library
+ * refuses it. */
+static int read_origins(const json_t *params, struct h2sess_push *push, const char **ret_field)
+{
+	const json_t *origins = json_object_get(params, "origins");
+	size_t n = json_array_size(origins);
+	const char **list;
+
+	*ret_field = "origins";
+	push->kind = H2SESS_PUSH_ORIGIN;
+	if (!json_is_array(origins))
+		return H2SESS_EARGTYPE;
+	list = mem_calloc(n ? n : 1, sizeof(*list));
+	if (!list)
+		return H2SESS_ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		list[i] = json_string_value(json_array_get(origins, i));
+	push->origins = list;
+	push->n_origins = n;
+	return 0;
+}
+
+/* The member that an error of h2sess_session_push() speaks of. */
+static const char *field_of(const struct h2sess_push *push, int error)
+{
+	switch (error) {
+	case H2SESS_EDESTROYED:
+		return "session";
+	case H2SESS_EBACKLOGGED:
+	case H2SESS_ELIMIT:
+	case H2SESS_ENOMEM:
+		return NULL;
+	default:
+		break;
+	}
+	if (push->kind == H2SESS_PUSH_ORIGIN)
+		return "origins";
+	switch (error) {
+	case H2SESS_EURL:
+	case H2SESS_EALTSVCORIGIN:
+	case H2SESS_ENOTCOVERED:
+	case H2SESS_EHOSTTOOLONG:
+		return "origin";
+	case H2SESS_ERANGE:
+		return "stream";
+	default:
+		return "alt";
+	}
+}
+
+/* The lint rule that an error stands for, or NULL. */
+static const char *rule_of(int error)
+{
+	switch (error) {
+#define ERROR(name, wire)   \
+	case H2SESS_##name: \
+		return (wire);
+#define WARNING(name, wire)
+#define X(name, value, wire, severity, row, text) severity(row, wire)
+#include <h2sess/lint.def>
+#undef X
+#undef WARNING
+#undef ERROR
+	default:
+		return NULL;
+	}
+}
+
+static bool add_warning(json_t *warnings, const char *rule, const char *detail)
+{
+	json_t *warning = json_object();
+	bool ok;
+
+	ok = value_put(warning, "rule", json_string(rule));
+	ok &= value_put(warning, "detail", json_string(detail));
+	ok &= json_array_append_new(warnings, warning) == 0;
+	return ok;
+}
+
+static const struct lint_warning {
+	uint32_t bit;
+	const char *rule;
+	const char *detail;
+} lint_warnings[] = {
+#define ERROR(name, wire, text)
+#define WARNING(name, wire, text) {H2SESS_LINT_##name, (wire), (text)},
+#define X(name, value, wire, severity, row, text) severity(name, wire, text)
+#include <h2sess/lint.def>
+#undef X
+#undef WARNING
+#undef ERROR
+};
+
+static json_t *warnings_json(uint32_t rules)
+{
+	json_t *warnings = json_array();
+	bool ok = warnings != NULL;
+
+	for (size_t i = 0; i < sizeof(lint_warnings) / sizeof(lint_warnings[0]); i++)
+		if (rules & lint_warnings[i].bit)
+			ok &= add_warning(warnings, lint_warnings[i].rule, lint_warnings[i].detail);
+	return value_if(ok, warnings);
+}
+
+/* ---- the push: the session's thread
+ * -------------------------------------------------------------- */
+
+static void on_outcome(struct h2sess_session *s, enum h2sess_outcome outcome, int reason,
+		       void *user)
+{
+	(void)s;
+	if (push_record_settle(user, outcome, reason))
+		push_record_unref(user);
+}
+
+/* Push; a peer that does not read is an outcome, not an error. */
+static int submit(struct h2sess_session *s, const struct h2sess_push *push,
+		  struct push_record *record)
+{
+	int r;
+
+	push_record_ref(record); /* the session's, until the last outcome */
+	r = h2sess_session_push(s, push, &record->push_id);
+	if (r == 0)
+		return 0;
+	push_record_unref(record);
+	if (r != H2SESS_EBACKLOGGED)
+		return r;
+	push_record_settle(record, H2SESS_OUTCOME_NOT_SENT, H2SESS_REASON_BACKLOGGED);
+	return 0;
+}
+
+static json_t *result_json(const struct push_record *record, json_t *warnings)
+{
+	const char *reason = h2sess_reason_name(record->reason);
+	json_t *result = json_object();
+	bool ok;
+
+	ok = value_put(result, "outcome", json_string(h2sess_outcome_name((int)record->outcome)));
+	ok &= value_put(result, "reason", json_string(reason ? reason : ""));
+	ok &= value_put(result, "warnings", warnings);
+	return value_if(ok, result);
+}
+
+/* Who asked and by which push, as the session object shows it; see SESSION_JSON_BY_SEPARATOR. */
+static void write_by(char buf[PUSH_BY_BUFFER], const json_t *params, const char *name)
+{
+	const char *by = json_string_value(json_object_get(params, "by"));
+
+	snprintf(buf, PUSH_BY_BUFFER, "%s%c%s", by ? by : "", SESSION_JSON_BY_SEPARATOR, name);
+}
+
+static void read_options(const json_t *params, struct push_record *record, struct h2sess_push *push)
+{
+	push->lint = !json_is_false(json_object_get(params, "lint"));
+	push->deadline_ms = (uint32_t)json_integer_value(json_object_get(params, "deadlineMs"));
+	push->receipt = record->receipt;
+	push->fn = on_outcome;
+	push->user = record;
+}
+
+/* Push what the checks have passed; verdict says what the library found wrong. */
+static void push_checked(struct h2sess_session *s, struct control_request *request,
+			 struct h2sess_push *push, struct verdict *verdict)
+{
+	struct push_record *record = request->state;
+	char by[PUSH_BY_BUFFER];
+	uint32_t rules = 0;
+	int r;
+
+	write_by(by, request->params, record->name);
+	push->by = by;
+	read_options(request->params, record, push);
+	if (push->lint)
+		h2sess_lint(s, push, &rules);
+	r = submit(s, push, record);
+	if (r < 0)
+		*verdict = (struct verdict){r, field_of(push, r), rule_of(r)};
+	else
+		request->result = result_json(record, warnings_json(rules));
+}
+
+static void push_on_loop(struct h2sess_session *s, void *user)
+{
+	struct control_request *request = user;
+	struct h2sess_push push = H2SESS_PUSH_INIT;
+	struct verdict verdict = {H2SESS_ENOTFOUND, "session", NULL};
+
+	if (s && h2sess_session_destroyed(s))
+		verdict.error = H2SESS_EDESTROYED;
+	else if (s)
+		verdict.error = request->method == RPC_SESSION_ORIGIN
+					? read_origins(request->params, &push, &verdict.field)
+					: read_altsvc(request->params, &push, &verdict.field);
+	if (verdict.error == 0)
+		push_checked(s, request, &push, &verdict);
+	request->error = verdict.error;
+	request->field = verdict.field;
+	request->rule = verdict.rule;
+	mem_free((void *)push.origins);
+	control_request_return(request, push_decided);
+}
+
+/* ---- what is not Node's: the control thread
+ * ------------------------------------------------------ */
+
+static int check_names(const json_t *params, const char **ret_field)
+{
+	const char *push = json_string_value(json_object_get(params, "push"));
+
+	*ret_field = "push";
+	if (!push)
+		return H2SESS_EARGTYPE;
+	if (!push_name_ok(push))
+		return H2SESS_EINVAL;
+	*ret_field = "session";
+	return json_is_string(json_object_get(params, "session")) ? 0 : H2SESS_EARGTYPE;
+}
+
+static int check_receipt(const json_t *receipt)
+{
+	const char *value = json_string_value(receipt);
+
+	if (!receipt)
+		return 0;
+	if (!value)
+		return H2SESS_EARGTYPE;
+	return strcmp(value, "received") == 0 || strcmp(value, "written") == 0 ? 0 : H2SESS_EINVAL;
+}
+
+static int check_deadline(const json_t *deadline)
+{
+	json_int_t value = json_integer_value(deadline);
+
+	if (!deadline || json_is_null(deadline))
+		return 0;
+	if (!json_is_integer(deadline))
+		return H2SESS_EARGTYPE;
+	return value >= 1 && value < UINT32_MAX ? 0 : H2SESS_ERANGE;
+}
+
+static int check_by(const json_t *by)
+{
+	if (!by || json_is_null(by))
+		return 0;
+	if (!json_is_string(by))
+		return H2SESS_EARGTYPE;
+	return json_string_length(by) <= PUSH_BY_MAX ? 0 : H2SESS_EINVAL;
+}
+
+static int check_lint(const json_t *lint)
+{
+	return !lint || json_is_boolean(lint) ? 0 : H2SESS_EARGTYPE;
+}
+
+static int check_params(const json_t *params, const char **ret_field)
+{
+	static const struct {
+		const char *name;
+		int (*check)(const json_t *value);
+	} rows[] = {
+		{"lint", check_lint},
+		{"receipt", check_receipt},
+		{"deadlineMs", check_deadline},
+		{"by", check_by},
+	};
+	int r = check_names(params, ret_field);
+
+	for (size_t i = 0; r == 0 && i < sizeof(rows) / sizeof(rows[0]); i++) {
+		*ret_field = rows[i].name;
+		r = rows[i].check(json_object_get(params, rows[i].name));
+	}
+	return r;
+}
+
+/* The same request again: the same answer. */
+static void push_again(struct control_request *request, struct push_record *record)
+{
+	if (!record->answered) {
+		list_add_tail(&record->waiters, &request->link);
+		return;
+	}
+	request->result = json_incref(record->answer);
+	control_request_finish(request);
+}
+
+static void push_start(struct control_request *request, const char *name, const char *session)
+{
+	struct h2sess_control *control = request->control;
+	const char *receipt = json_string_value(json_object_get(request->params, "receipt"));
+	struct push_record *record;
+	int r;
+
+	r = push_book_add(control->pushes, name, session, &record);
+	if (r < 0) {
+		control_request_fail(request, r, NULL);
+		return;
+	}
+	request->state = record;
+	record->receipt = receipt && strcmp(receipt, "written") == 0 ? H2SESS_RECEIPT_WRITTEN
+								     : H2SESS_RECEIPT_RECEIVED;
+	r = h2sess_post(control->server, session, push_on_loop, request);
+	if (r < 0) {
+		push_book_remove(control->pushes, record);
+		control_request_fail(request, r, NULL);
+	}
+}
+
+void control_push(struct control_request *request)
+{
+	struct push_record *known;
+	const char *field = NULL;
+	const char *name;
+	int r;
+
+	r = check_params(request->params, &field);
+	if (r < 0) {
+		control_request_fail(request, r, field);
+		return;
+	}
+	name = json_string_value(json_object_get(request->params, "push"));
+	known = push_book_find(request->control->pushes, name);
+	if (known)
+		push_again(request, known);
+	else
+		push_start(request, name,
+			   json_string_value(json_object_get(request->params, "session")));
+}
+
+/* ---- cancelling
+ * ---------------------------------------------------------------------------------- */
+
+static void cancelled(struct control_request *request)
+{
+	push_record_unref(request->state);
+	control_request_finish(request);
+}
+
+static void cancel_on_loop(struct h2sess_session *s, void *user)
+{
+	struct control_request *request = user;
+	const struct push_record *record = request->state;
+	json_t *result = json_object();
+	bool taken = s && h2sess_session_cancel_push(s, record->push_id) == 0;
+
+	request->result = value_if(value_put(result, "cancelled", json_integer(taken)), result);
+	control_request_return(request, cancelled);
+}
+
+void control_push_cancel(struct control_request *request)
+{
+	const char *name = json_string_value(json_object_get(request->params, "push"));
+	struct push_record *record;
+	int r;
+
+	record = name ? push_book_find(request->control->pushes, name) : NULL;
+	if (!record) {
+		control_request_fail(request, name ? H2SESS_ENOTFOUND : H2SESS_EARGTYPE, "push");
+		return;
+	}
+	push_record_ref(record); /* the book may forget it meanwhile */
+	request->state = record;
+	r = h2sess_post(request->control->server, record->session, cancel_on_loop, request);
+	if (r == 0)
+		return;
+	push_record_unref(record);
+	control_request_fail(request, r, NULL);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef H2SESS_SESSION_JSON_H
+#define H2SESS_SESSION_JSON_H
+
+#include <h2sess/h2sess.h>
+#include <jansson.h>
+
+#define SESSION_JSON_TEXT_MAX 2048 /* bytes of a header field or a name that is shown */
+#define SESSION_JSON_STREAMS_MAX (1024u * 1024) /* bytes that a list of streams may weigh */
+
+/*
+ * What was pushed remembers who asked and by which push, in the one text that the library keeps for
+ * its caller: "BY\nPUSH". The control link writes it so; a host's own text has no newline.
+ */
+#define SESSION_JSON_BY_SEPARATOR '\n'
+
+/* The session object of rpc.md. The session's thread. NULL when out of memory. */
+json_t *session_json(struct h2sess_session *s, const char *worker);
+/* Its open streams: the result of session.streams. */
+json_t *session_json_streams(struct h2sess_session *s);
+/* Node's names; only what is present. */
+json_t *session_json_settings(const struct h2sess_settings *settings);
+json_t *session_json_peer(struct h2sess_session *s);
+
+#endif
