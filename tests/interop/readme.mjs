@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Runs every curl line of the README's ```sh blocks as it stands, against real programs and with a Node client
+// connected. The line `#=> STATUS, TEXT and TEXT` below a command says what its answer must hold; a command
+// with -N is a stream, which is read until it has all of it. `NAME=...` lines set a variable for those after
+// them (`#=> NAME`: it is not empty).
+import assert from 'node:assert';
+import { spawn, execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import http2 from 'node:http2';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+const bin = resolve(root, process.env.H2SESS_BUILD || 'build', 'bin');
+const dir = mkdtempSync(join(tmpdir(), 'readme-'));
+const programs = [];
+
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+async function until(what, condition) {
+  for (let i = 0; i < 200; i++) {
+    if (await condition()) return;
+    await sleep(50);
+  }
+  assert.fail(`not within 10 s: ${what}`);
+}
+
+// Commands of the README's sh blocks: { command, expected }.
+function commands() {
+  const list = [];
+  for (const [, block] of readFileSync(join(root, 'README.md'), 'utf8').matchAll(/^```sh\n(.*?)^```/gms)) {
+    for (const line of block.replaceAll('\\\n', '').split('\n').filter(Boolean)) {
+      if (line.startsWith('#=> ')) list.at(-1).expected = line.slice(4);
+      else list.push({ command: line });
+    }
+  }
+  return list;
+}
+
+function start(name, args) {
+  const child = spawn(join(bin, name), args, { stdio: ['ignore', 'inherit', 'inherit'] });
+  programs.push(child);
+}
+
+async function ready(file) {
+  await until(file, () => existsSync(file));
+  return JSON.parse(readFileSync(file, 'utf8'));
+}
+
+function certificate() {
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1',
+    '-nodes', '-days', '2', '-keyout', join(dir, 'key.pem'), '-out', join(dir, 'cert.pem'), '-subj', '/CN=readme',
+    '-addext', 'subjectAltName=DNS:example.org,DNS:www.example.org,DNS:example.com'], { stdio: 'ignore' });
+}
+
+function connect(port) {
+  const session = http2.connect(`https://127.0.0.1:${port}`,
+    { servername: 'example.org', ca: readFileSync(join(dir, 'cert.pem')) });
+  session.on('error', () => {});
+  return session;
+}
+
+// The environment of the README's lines. curl shows the response's head, for its status.
+async function environment() {
+  certificate();
+  mkdirSync(join(dir, 'www'));
+  writeFileSync(join(dir, 'www/index.html'), 'hello\n');
+  writeFileSync(join(dir, '.curlrc'), 'include\n');
+  const [token, line] = execFileSync(join(bin, 'h2sess-controld'), ['--new-token', 'admin', 'readme'],
+    { encoding: 'utf8' }).split('\n');
+  writeFileSync(join(dir, 'tokens'), line + '\n', { mode: 0o600 });
+  const api = join(dir, 'api.sock');
+  start('h2sess-controld', ['--rpc', join(dir, 'rpc.sock'), '--api', `unix:${api},role=admin`,
+    '--api', '127.0.0.1:0', '--token-file', join(dir, 'tokens'), '--no-state',
+    '--ready-file', join(dir, 'controld.json')]);
+  const controld = await ready(join(dir, 'controld.json'));
+  start('h2sess-worker', ['--listen', '127.0.0.1:0', '--cert', join(dir, 'cert.pem'),
+    '--key', join(dir, 'key.pem'), '--app', `static:${join(dir, 'www')}`, '--name', 'readme',
+    '--control', join(dir, 'rpc.sock'), '--ready-file', join(dir, 'worker.json')]);
+  const worker = await ready(join(dir, 'worker.json'));
+  const port = controld.api.find((listener) => listener.port).port;
+  return {
+    port: worker.listen[0].port,
+    env: { ...process.env, CURL_HOME: dir, API: api, TOKEN: token, PORT: String(port) },
+  };
+}
+
+function shell(command, env) {
+  return execFileSync('bash', ['-c', command], { encoding: 'utf8', env, timeout: 10000 });
+}
+
+function check(output, expected) {
+  const [status, texts] = expected.split(/, (.*)/s);
+  assert.match(output, new RegExp(`^HTTP/1\\.1 ${status} `));
+  for (const text of texts ? texts.split(' and ') : [])
+    assert.ok(output.includes(text), `no ${text} in:\n${output}`);
+}
+
+// Read a stream while clients connect and go, until it has what is expected.
+async function checkStream(command, expected, env, port) {
+  const curl = spawn('bash', ['-c', `exec ${command}`], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  curl.stdout.setEncoding('utf8').on('data', (text) => { output += text; });
+  try {
+    await until(command, async () => {
+      const session = connect(port);
+      await sleep(50);
+      session.destroy();
+      try {
+        check(output, expected);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+  } finally {
+    curl.kill('SIGKILL');
+  }
+  check(output, expected);
+}
+
+test('the README, line by line', async (t) => {
+  t.after(() => {
+    for (const program of programs) program.kill('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  });
+  const { env, port } = await environment();
+  const client = connect(port);
+  t.after(() => client.destroy());
+  client.request({ ':path': '/' }, { endStream: false }).on('error', () => {}).resume();
+  await until('a session with a stream', () =>
+    /"openStreams":1/.test(shell('curl -s --unix-socket $API http://localhost/v1/sessions', env)));
+
+  const list = commands();
+  assert.ok(list.length >= 15, `only ${list.length} commands in the README`);
+  for (const { command, expected } of list) {
+    await t.test(command.slice(0, 100), async () => {
+      assert.ok(expected, 'the README says nothing of what this answers');
+      const variable = /^([A-Z]+)=/.exec(command)?.[1];
+      if (variable) {
+        env[variable] = shell(`${command}; printf %s "$${variable}"`, env);
+        assert.ok(env[variable]);
+      } else if (/ -s?N /.test(command)) {
+        await checkStream(command, expected, env, port);
+      } else {
+        check(shell(command, env), expected);
+      }
+    });
+  }
+});
