@@ -254,11 +254,11 @@ demo: dependencies ## a worker, a controld, curl lines to paste, and the live ev
 fuzz: dependencies ## fuzz each target for FUZZ_SECONDS (60)
 	$(MAKE) -j$(JOBS) CC=clang SAN=fuzz BUILD=$(BUILD)/fuzz fuzzers
 	@set -e; for f in $(FUZZERS); do \
-		mkdir -p $(BUILD)/fuzz/corpus/$$f tests/fuzz/corpus/$$f; \
+		mkdir -p $(BUILD)/fuzz/corpus/$$f tests/fuzz/corpus/$${f#fuzz_}; \
 		echo "$$f: $(FUZZ_SECONDS) s"; \
 		$(BUILD)/fuzz/bin/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 \
 			-verbosity=0 -artifact_prefix=$(BUILD)/fuzz/ \
-			$(BUILD)/fuzz/corpus/$$f tests/fuzz/corpus/$$f; \
+			$(BUILD)/fuzz/corpus/$$f tests/fuzz/corpus/$${f#fuzz_}; \
 	done
 
 bench: ## measure (not there yet)

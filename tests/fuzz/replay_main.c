@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Replays a corpus without libFuzzer: linked with a fuzz target, it feeds that target each file of
- * tests/fuzz/corpus/NAME (NAME is this program's own), and of the directories that are given. One
+ * tests/fuzz/corpus/NAME (this program is fuzz_NAME), and of the directories that are given. One
  * TAP line a file; a crash or a sanitizer report is the failure. The empty input always comes
  * first.
  */
@@ -66,13 +66,20 @@ static void feed_directory(const char *dir)
 		free(entries);
 }
 
+static const char *corpus_name(const char *program)
+{
+	const char *slash = strrchr(program, '/');
+	const char *name = slash ? slash + 1 : program;
+
+	return strncmp(name, "fuzz_", 5) ? name : name + 5;
+}
+
 int main(int argc, char **argv)
 {
-	const char *slash = strrchr(argv[0], '/');
 	char dir[PATH_MAX];
 
 	feed("empty input", (const uint8_t *)"", 0);
-	snprintf(dir, sizeof(dir), "tests/fuzz/corpus/%s", slash ? slash + 1 : argv[0]);
+	snprintf(dir, sizeof(dir), "tests/fuzz/corpus/%s", corpus_name(argv[0]));
 	feed_directory(dir);
 	for (int i = 1; i < argc; i++)
 		feed_directory(argv[i]);
