@@ -146,8 +146,8 @@ export class House {
 		return this.daemon;
 	}
 
-	/** Start a worker and wait until it serves and the daemon knows it. */
-	async worker({ name = 'edge1', args = [], app = 'echo' } = {}) {
+	/** Start a worker and wait until it serves and, if `known`, the daemon knows it. */
+	async worker({ name = 'edge1', args = [], app = 'echo', known = true } = {}) {
 		const ready = path.join(this.dir, `worker-${++this.count}.ready`);
 		const { cert, key } = certificateFiles();
 		const program = new Program('h2sess-worker', [
@@ -160,7 +160,7 @@ export class House {
 		program.workerName = name;
 		program.port = listen.find((l) => l.tls).port;
 		program.h2c = listen.find((l) => !l.tls).port;
-		if (this.daemon)
+		if (this.daemon && known)
 			await until(`worker ${name} in the API`, async () =>
 				(await this.get('/v1/workers')).body.workers?.some((w) => w.pid === program.pid));
 		return program;
