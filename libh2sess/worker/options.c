@@ -438,9 +438,9 @@ void options_print_help(void)
 	puts("\nLimits (milliseconds, counts or bytes), with their defaults, and what they stop:");
 #define X(field, value, unit, counter, text)                       \
 	if ((value) == UINT32_MAX)                                 \
-		printf("  %-26s %10s  %s\n", #field, "off", text); \
+		printf("  %-28s %10s  %s\n", #field, "off", text); \
 	else                                                       \
-		printf("  %-26s %10" PRIu32 "  %s\n", #field, (uint32_t)(value), text);
+		printf("  %-28s %10" PRIu32 "  %s\n", #field, (uint32_t)(value), text);
 #include <h2sess/limits.def>
 #undef X
 	puts("\nSIGTERM, SIGINT: drain, then end; again: end at once. SIGHUP: read certificates "
