@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Helpers for the tests of h2sess-worker: a temporary directory, certificates, a worker that is ready.
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import http2 from 'node:http2';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+export const build = resolve(root, process.env.H2SESS_BUILD || 'build');
+export const program = join(build, 'bin/h2sess-worker');
+
+export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+export async function until(what, condition) {
+  for (let i = 0; i < 200; i++) {
+    const value = await condition();
+    if (value) return value;
+    await sleep(50);
+  }
+  throw new Error(`not within 10 s: ${what}`);
+}
+
+export function temporary(t) {
+  const dir = mkdtempSync(join(tmpdir(), 'w-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+// DIR/NAME.pem and DIR/NAME.key, for the given DNS names and 127.0.0.1.
+export function certificate(dir, name = 'cert', names = ['example.org']) {
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1',
+    '-nodes', '-days', '2', '-keyout', join(dir, `${name}.key`), '-out', join(dir, `${name}.pem`),
+    '-subj', `/CN=${names[0]}`,
+    '-addext', `subjectAltName=${names.map((n) => `DNS:${n}`).join(',')},IP:127.0.0.1`], { stdio: 'ignore' });
+  return ['--cert', join(dir, `${name}.pem`), '--key', join(dir, `${name}.key`)];
+}
+
+// A worker that accepts: { child, ready, log(), ended }; ended is a promise of [code, signal].
+export async function worker(t, dir, args) {
+  const file = join(dir, `ready-${Math.random()}`);
+  const child = spawn(program, [...args, '--ready-file', file], { stdio: ['ignore', 'inherit', 'pipe'] });
+  let log = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => { log += text; });
+  const ended = new Promise((done) => child.on('exit', (code, signal) => done([code, signal])));
+  t.after(() => child.kill('SIGKILL'));
+  await until('a ready worker', () => {
+    if (child.exitCode !== null) throw new Error(`the worker ended: ${log}`);
+    return existsSync(file);
+  });
+  return { child, ready: JSON.parse(readFileSync(file, 'utf8')), log: () => log, ended };
+}
+
+export function connect(t, port, options = {}) {
+  const url = options.plain ? `http://127.0.0.1:${port}` : `https://127.0.0.1:${port}`;
+  const session = http2.connect(url, { servername: 'example.org', rejectUnauthorized: false, ...options });
+  session.on('error', () => {});
+  t.after(() => session.destroy());
+  return session;
+}
+
+// One request, to its end: { headers, body (a Buffer), trailers, code }.
+export function request(session, headers, body) {
+  return new Promise((done, fail) => {
+    const stream = session.request(headers, { endStream: body === undefined });
+    const chunks = [];
+    const answer = {};
+    stream.on('response', (h) => { answer.headers = h; });
+    stream.on('trailers', (h) => { answer.trailers = h; });
+    stream.on('data', (chunk) => chunks.push(chunk));
+    stream.on('error', fail);
+    stream.on('close', () => done({ ...answer, body: Buffer.concat(chunks), code: stream.rstCode }));
+    if (body !== undefined) stream.end(body);
+  });
+}
