@@ -287,19 +287,16 @@ static int use_settings(struct h2sess_server *srv, const struct h2sess_settings 
 	struct h2sess_settings *s = &srv->settings;
 	int r;
 
-	if (given) {
-		r = session_settings_check(given);
-		if (r < 0)
-			return r;
-		*s = *given;
-	}
 	s->size = sizeof(*s);
-	if (!(s->present & H2SESS_SETTING_MAX_CONCURRENT_STREAMS))
-		s->max_concurrent_streams = srv->limits.max_concurrent_streams;
-	if (!(s->present & H2SESS_SETTING_MAX_HEADER_LIST_SIZE))
-		s->max_header_list_size = srv->limits.max_header_list_size;
-	s->present |= H2SESS_SETTING_MAX_CONCURRENT_STREAMS | H2SESS_SETTING_MAX_HEADER_LIST_SIZE;
-	return 0;
+	s->max_concurrent_streams = srv->limits.max_concurrent_streams;
+	s->max_header_list_size = srv->limits.max_header_list_size;
+	s->present = H2SESS_SETTING_MAX_CONCURRENT_STREAMS | H2SESS_SETTING_MAX_HEADER_LIST_SIZE;
+	if (!given)
+		return 0;
+	r = session_settings_check(given);
+	if (r == 0)
+		session_settings_merge(s, given);
+	return r;
 }
 
 static int add_origin(struct h2sess_server *srv, const char *url)
@@ -657,37 +654,16 @@ void server_settings(struct h2sess_server *srv, struct h2sess_settings *ret)
 	uv_mutex_unlock(&srv->lock);
 }
 
-/* Every session takes the server's settings as they are when its turn comes. */
-static void do_update_settings(struct loop *loop, void *arg)
-{
-	struct h2sess_settings settings;
-	struct list *pos, *following;
-
-	(void)arg;
-	if (!loop)
-		return;
-	server_settings(loop->server, &settings);
-	list_for_each_safe(pos, following, &loop->sessions) {
-		struct h2sess_session *s = container_of(pos, struct h2sess_session, link);
-
-		if (s->open)
-			h2sess_session_settings(s, &settings, NULL, NULL);
-	}
-}
-
 int h2sess_server_update_settings(struct h2sess_server *srv, const struct h2sess_settings *settings)
 {
-	bool started;
-	size_t i;
-	int r;
+	int r = session_settings_check(settings);
 
+	if (r < 0)
+		return r;
 	uv_mutex_lock(&srv->lock);
-	r = use_settings(srv, settings);
-	started = srv->started;
+	session_settings_merge(&srv->settings, settings);
 	uv_mutex_unlock(&srv->lock);
-	for (i = 0; i < srv->n_loops && r == 0 && started; i++)
-		r = loop_post(&srv->loops[i], do_update_settings, NULL);
-	return r;
+	return 0;
 }
 
 int h2sess_server_set_timeout(struct h2sess_server *srv, uint32_t ms)
@@ -731,8 +707,10 @@ int h2sess_post(struct h2sess_server *srv, const char *session_id, h2sess_post_f
 
 	if (session_id_parse(session_id, &number) == 0)
 		index = number & ((1u << SESSION_LOOP_BITS) - 1);
-	if (index >= srv->n_loops)
-		number = index = 0; /* another server's: nobody's here */
+	if (!number || index >= srv->n_loops) {
+		fn(NULL, user); /* no session of ours ever had this id */
+		return 0;
+	}
 	post = mem_alloc(sizeof(*post));
 	if (!post)
 		return H2SESS_ENOMEM;

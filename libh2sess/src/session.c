@@ -317,6 +317,7 @@ static void on_conn_data(void *user, const uint8_t *data, size_t len)
 
 	if (!s->open)
 		return;
+	guard_bytes(&s->guard, len, 0, loop_now(s->loop));
 	do {
 		s->paused = false;
 		n = nghttp2_session_mem_recv(s->ng, data, len);
@@ -534,8 +535,8 @@ static void say_goaway(struct h2sess_session *s)
 {
 	int rounds = FLUSH_ROUNDS;
 
-	if (!s->open || s->quiet)
-		return;
+	if (!s->open || s->quiet || (s->draining && s->closed && s->code == H2SESS_NO_ERROR))
+		return; /* a drain has said it all by its two */
 	nghttp2_session_terminate_session(s->ng, s->code);
 	while (rounds-- > 0 && !conn_blocked(s->conn) && write_round(s) > 0)
 		;
@@ -563,25 +564,30 @@ static void finish_streams(struct h2sess_session *s)
 static void emit_end(struct h2sess_session *s)
 {
 	struct h2sess_event error = {.error = s->error, .code = s->code};
-	struct h2sess_event end = error;
+	struct h2sess_event server_error = error, end = error;
 
 	if (!s->open)
 		return;
 	if (s->error) {
+		emit_on_server(s, EVENT_SESSION_ERROR, &server_error); /* first, as in Node */
 		session_emit(s, EVENT_ERROR, &error);
-		emit_on_server(s, EVENT_SESSION_ERROR, &error);
 	}
 	session_emit(s, EVENT_CLOSE, &end);
+}
+
+/* Nobody finds it any more. */
+static void leave_table(struct h2sess_session *s)
+{
+	if (!s->number)
+		return;
+	session_table_remove(&s->loop->table, s->number);
+	atomic_fetch_sub(&s->loop->server->counters.sessions, 1);
 }
 
 static void release(struct h2sess_session *s)
 {
 	struct loop *loop = s->loop;
 
-	if (s->number) {
-		session_table_remove(&loop->table, s->number);
-		atomic_fetch_sub(&loop->server->counters.sessions, 1);
-	}
 	nghttp2_session_del(s->ng);
 	s->ng = NULL;
 	conn_release(s->conn);
@@ -598,6 +604,7 @@ static void release(struct h2sess_session *s)
 
 void session_finish(struct h2sess_session *s)
 {
+	leave_table(s);
 	say_goaway(s);
 	session_forget(s->loop);
 	session_push_done(s);
@@ -719,7 +726,7 @@ int h2sess_session_set_next_stream_id(struct h2sess_session *s, uint32_t id)
 	if (s->destroyed || !s->open)
 		return H2SESS_EDESTROYED;
 	if (id == 0 || id % 2 || id > H2SESS_STREAM_ID_MAX ||
-	    id < nghttp2_session_get_next_stream_id(s->ng))
+	    id <= nghttp2_session_get_next_stream_id(s->ng))
 		return H2SESS_ERANGE;
 	return nghttp2_session_set_next_stream_id(s->ng, (int32_t)id) != 0 ? H2SESS_ERANGE : 0;
 }

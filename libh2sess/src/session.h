@@ -144,6 +144,7 @@ struct h2sess_session {
 	char *subject; /* of the peer's certificate, once asked for */
 
 	struct guard guard;
+	uint32_t awaited_acks; /* PING and SETTINGS of ours that have left */
 	uint64_t memory; /* bytes that the peer makes us hold: headers and write buffers */
 
 	uint64_t created_ms;	   /* Unix time */
@@ -198,6 +199,8 @@ void session_forget(struct loop *loop);
 
 /* ---- session_settings.c ---- */
 int session_settings_check(const struct h2sess_settings *settings);
+/* What is present in `from` replaces what `into` had. */
+void session_settings_merge(struct h2sess_settings *into, const struct h2sess_settings *from);
 int session_settings_submit(struct h2sess_session *s, const struct h2sess_settings *settings,
 			    h2sess_settings_fn *fn, void *user);
 void session_settings_acked(struct h2sess_session *s);

@@ -23,6 +23,7 @@
 #include <string.h>
 
 #define FAIL NGHTTP2_ERR_CALLBACK_FAILURE
+#define FRAME_HEADER 9
 
 /* Record an event; NULL when there is no memory. */
 static struct pending_event *record(struct h2sess_session *s, enum pending_kind kind,
@@ -112,15 +113,24 @@ static bool is_skipped(const struct h2sess_session *s, int32_t id)
 	return false;
 }
 
-static bool carries_something(const nghttp2_frame_hd *hd)
+/* The answer to a PING or SETTINGS of ours; those that nobody asked for are no better than noise. */
+static bool is_awaited_ack(struct h2sess_session *s, const nghttp2_frame_hd *hd)
 {
-	return hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION;
+	if (!(hd->flags & NGHTTP2_FLAG_ACK) || !s->awaited_acks)
+		return false;
+	if (hd->type != NGHTTP2_PING && hd->type != NGHTTP2_SETTINGS)
+		return false;
+	s->awaited_acks--;
+	return true;
 }
 
-static bool is_ack(const nghttp2_frame_hd *hd)
+/* Octets of a frame that are worth something to us; DATA is counted as it comes. */
+static uint64_t useful_octets(struct h2sess_session *s, const nghttp2_frame_hd *hd)
 {
-	return (hd->type == NGHTTP2_PING || hd->type == NGHTTP2_SETTINGS) &&
-	       hd->flags & NGHTTP2_FLAG_ACK;
+	if (hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION ||
+	    is_awaited_ack(s, hd))
+		return hd->length + FRAME_HEADER;
+	return 0;
 }
 
 static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *user)
@@ -128,9 +138,7 @@ static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void 
 	struct h2sess_session *s = user;
 
 	(void)ng;
-	if (!is_ack(hd))
-		guard_bytes(&s->guard, hd->length + 9, carries_something(hd) ? hd->length : 0,
-			    loop_now(s->loop));
+	guard_bytes(&s->guard, 0, useful_octets(s, hd), loop_now(s->loop));
 	if (hd->type != NGHTTP2_HEADERS)
 		return 0;
 	if (!s->header_since)
@@ -247,6 +255,7 @@ static int record_request(struct h2sess_session *s, const nghttp2_frame *frame,
 	p->flags = frame->hd.flags;
 	s->user_agent_known = true;
 	s->streams_total++;
+	s->memory += st->request.bytes;
 	st->announced = true;
 	st->end_after_headers = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 	atomic_fetch_add_explicit(&s->loop->server->counters.streams_total, 1,
@@ -412,10 +421,12 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
 	case NGHTTP2_SETTINGS:
 		if (!(frame->hd.flags & NGHTTP2_FLAG_ACK))
 			on_settings_sent(s);
+		s->awaited_acks += !(frame->hd.flags & NGHTTP2_FLAG_ACK);
 		return 0;
 	case NGHTTP2_PING:
 		if (!(frame->hd.flags & NGHTTP2_FLAG_ACK))
 			session_ping_sent(s, frame->ping.opaque_data);
+		s->awaited_acks += !(frame->hd.flags & NGHTTP2_FLAG_ACK);
 		return 0;
 	case NGHTTP2_GOAWAY:
 		on_goaway_sent(s, &frame->goaway);

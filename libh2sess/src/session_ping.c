@@ -71,7 +71,7 @@ int h2sess_session_ping(struct h2sess_session *s, const void *payload, size_t le
 		return H2SESS_EPINGLENGTH;
 	if (!fn)
 		return H2SESS_EARGTYPE;
-	if (!s->open || s->closed)
+	if (!s->preface || s->closed)
 		return H2SESS_EPINGCANCEL;
 	if (s->n_pings >= server_limits(s->loop->server)->max_outstanding_pings) {
 		server_count_limit(s->loop->server, LIMIT_max_outstanding_pings);

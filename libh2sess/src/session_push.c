@@ -345,7 +345,7 @@ void session_push_not_sent(struct h2sess_session *s, int reason)
 	if (!p)
 		return;
 	p->dropped = true;
-	p->reason = reason;
+	p->reason = s->destroyed ? H2SESS_REASON_SESSION_GONE : reason;
 	frame_ended(s, p);
 }
 
@@ -602,8 +602,7 @@ int h2sess_session_push(struct h2sess_session *s, const struct h2sess_push *push
 	session_active(s);
 	if (ret_push_id)
 		*ret_push_id = p->id;
-	session_push_submit(s); /* now: its place is before what the host submits next */
-	session_mark_dirty(s);
+	session_mark_dirty(s); /* the flush submits it, or the verb whose frame must follow it */
 	return 0;
 }
 

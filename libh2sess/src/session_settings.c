@@ -183,8 +183,7 @@ int session_settings_submit(struct h2sess_session *s, const struct h2sess_settin
 	return 0;
 }
 
-/* What the peer has acknowledged is in force: fold it into what it acknowledged before. */
-static void merge(struct h2sess_settings *into, const struct h2sess_settings *from)
+void session_settings_merge(struct h2sess_settings *into, const struct h2sess_settings *from)
 {
 	size_t i;
 
@@ -216,7 +215,7 @@ void session_settings_acked(struct h2sess_session *s)
 		return; /* an ACK for nothing: nghttp2 lets it pass */
 	p = container_of(link, struct session_settings, link);
 	s->n_settings--;
-	merge(&s->local_settings, &p->values);
+	session_settings_merge(&s->local_settings, &p->values);
 	if (p->fn)
 		p->fn(s, 0, (uv_hrtime() - p->sent_ns) / 1000, p->user);
 	if (!s->destroyed) {
@@ -279,7 +278,7 @@ int h2sess_session_local_settings(const struct h2sess_session *s, struct h2sess_
 		return H2SESS_EINVAL;
 	defaults(ret);
 	ret->enable_push = 0;
-	merge(ret, &s->local_settings);
+	session_settings_merge(ret, &s->local_settings);
 	return 0;
 }
 

@@ -207,6 +207,8 @@ void stream_finish(struct h2sess_stream *st)
 	stream_emit(st, EVENT_CLOSE, &end);
 	stream_source_done(st);
 	drop_inbox(st);
+	if (st->announced)
+		st->session->memory -= st->request.bytes;
 	header_list_done(&st->request);
 	if (st->trailers) {
 		header_list_done(st->trailers);
