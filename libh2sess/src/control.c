@@ -481,7 +481,8 @@ void h2sess_control_stop(struct h2sess_control *control)
 {
 	if (!control)
 		return;
-	server_set_hooks(control->server, NULL);
+	while (server_set_hooks(control->server, NULL) < 0)
+		uv_sleep(1); /* no memory for a post: the hooks must not outlive us */
 	atomic_store(&control->stopping, true);
 	control_wake(control);
 	uv_thread_join(&control->thread);

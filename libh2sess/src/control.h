@@ -98,8 +98,14 @@ void control_take_returned(struct h2sess_control *control);
 /* Answer and free. The control thread. */
 void control_request_finish(struct control_request *request);
 void control_request_fail(struct control_request *request, int error, const char *field);
-/* Run fn with the session of params.session; request is its user. */
-void control_request_post(struct control_request *request, h2sess_post_fn *fn);
+/*
+ * Run fn with a session, request as its user; NULL when there is no such session. Returns 0 or
+ * H2SESS_ENOMEM, H2SESS_ENOTFOUND: then fn does not run, and the request is still the caller's.
+ */
+int control_request_post(struct control_request *request, const char *session, h2sess_post_fn *fn);
+/* The server's loops run, or have run: before that, what is posted to one would wait for its start.
+ */
+bool control_server_started(struct h2sess_control *control);
 
 /* ---- control_list.c ---- */
 void control_list(struct control_request *request);

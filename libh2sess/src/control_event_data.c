@@ -59,11 +59,6 @@ static json_t *ping_data(const struct h2sess_event *ev)
 	return value_if(value_put(object, "payload", value_hex(ev->data, ev->len)), object);
 }
 
-static json_t *settings_data(const struct h2sess_event *ev)
-{
-	return ev->settings ? session_json_settings(ev->settings) : json_object();
-}
-
 static json_t *frame_error_data(const struct h2sess_event *ev)
 {
 	json_t *object = json_object();
@@ -113,8 +108,9 @@ static json_t *data_of(enum event_id id, const struct h2sess_event *ev, const ch
 	case EVENT_PING:
 		return ping_data(ev);
 	case EVENT_LOCAL_SETTINGS:
+		return session_json_local_settings(ev->session);
 	case EVENT_REMOTE_SETTINGS:
-		return settings_data(ev);
+		return session_json_remote_settings(ev->session);
 	case EVENT_FRAME_ERROR:
 		return frame_error_data(ev);
 	case EVENT_ERROR:

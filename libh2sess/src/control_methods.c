@@ -100,18 +100,24 @@ void control_take_returned(struct h2sess_control *control)
 	}
 }
 
-void control_request_post(struct control_request *request, h2sess_post_fn *fn)
+bool control_server_started(struct h2sess_control *control)
 {
-	const char *id = json_string_value(json_object_get(request->params, "session"));
-	int r;
+	struct h2sess_server *srv = control->server;
+	bool started;
 
-	if (!id) {
-		control_request_fail(request, H2SESS_EARGTYPE, "session");
-		return;
-	}
-	r = h2sess_post(request->control->server, id, fn, request);
-	if (r < 0)
-		control_request_fail(request, r, NULL);
+	uv_mutex_lock(&srv->lock);
+	started = srv->started;
+	uv_mutex_unlock(&srv->lock);
+	return started;
+}
+
+int control_request_post(struct control_request *request, const char *session, h2sess_post_fn *fn)
+{
+	struct h2sess_control *control = request->control;
+
+	if (!control_server_started(control))
+		return H2SESS_ENOTFOUND;
+	return h2sess_post(control->server, session, fn, request);
 }
 
 /* ---- small methods
@@ -136,6 +142,16 @@ static void give_back(struct control_request *request, struct h2sess_session *s,
 	control_request_return(request, control_request_finish);
 }
 
+/* To the session that params names. */
+static void ask_session(struct control_request *request, h2sess_post_fn *fn)
+{
+	const char *id = json_string_value(json_object_get(request->params, "session"));
+	int r = id ? control_request_post(request, id, fn) : H2SESS_EARGTYPE;
+
+	if (r < 0)
+		control_request_fail(request, r, r == H2SESS_ENOMEM ? NULL : "session");
+}
+
 static void get_on_loop(struct h2sess_session *s, void *user)
 {
 	struct control_request *request = user;
@@ -145,7 +161,7 @@ static void get_on_loop(struct h2sess_session *s, void *user)
 
 static void session_get(struct control_request *request)
 {
-	control_request_post(request, get_on_loop);
+	ask_session(request, get_on_loop);
 }
 
 static void streams_on_loop(struct h2sess_session *s, void *user)
@@ -155,7 +171,7 @@ static void streams_on_loop(struct h2sess_session *s, void *user)
 
 static void session_streams(struct control_request *request)
 {
-	control_request_post(request, streams_on_loop);
+	ask_session(request, streams_on_loop);
 }
 
 static void events_filter(struct h2sess_control *control, const json_t *params)

@@ -213,8 +213,7 @@ static json_t *warnings_json(uint32_t rules)
 static void on_outcome(struct h2sess_session *s, enum h2sess_outcome outcome, int reason,
 		       void *user)
 {
-	(void)s;
-	if (push_record_settle(user, outcome, reason))
+	if (push_record_settle(user, outcome, reason, !s))
 		push_record_unref(user);
 }
 
@@ -231,7 +230,7 @@ static int submit(struct h2sess_session *s, const struct h2sess_push *push,
 	push_record_unref(record);
 	if (r != H2SESS_EBACKLOGGED)
 		return r;
-	push_record_settle(record, H2SESS_OUTCOME_NOT_SENT, H2SESS_REASON_BACKLOGGED);
+	push_record_settle(record, H2SESS_OUTCOME_NOT_SENT, H2SESS_REASON_BACKLOGGED, false);
 	return 0;
 }
 
@@ -404,10 +403,10 @@ static void push_start(struct control_request *request, const char *name, const 
 	request->state = record;
 	record->receipt = receipt && strcmp(receipt, "written") == 0 ? H2SESS_RECEIPT_WRITTEN
 								     : H2SESS_RECEIPT_RECEIVED;
-	r = h2sess_post(control->server, session, push_on_loop, request);
+	r = control_request_post(request, session, push_on_loop);
 	if (r < 0) {
 		push_book_remove(control->pushes, record);
-		control_request_fail(request, r, NULL);
+		control_request_fail(request, r, r == H2SESS_ENOTFOUND ? "session" : NULL);
 	}
 }
 
@@ -465,7 +464,7 @@ void control_push_cancel(struct control_request *request)
 	}
 	push_record_ref(record); /* the book may forget it meanwhile */
 	request->state = record;
-	r = h2sess_post(request->control->server, record->session, cancel_on_loop, request);
+	r = control_request_post(request, record->session, cancel_on_loop);
 	if (r == 0)
 		return;
 	push_record_unref(record);

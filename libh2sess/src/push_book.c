@@ -104,9 +104,10 @@ static void mark(struct push_record *record)
 	book->wake(book->user);
 }
 
-bool push_record_settle(struct push_record *record, enum h2sess_outcome outcome, int reason)
+bool push_record_settle(struct push_record *record, enum h2sess_outcome outcome, int reason,
+			bool ended)
 {
-	bool last = is_last(record, outcome);
+	bool last = ended || is_last(record, outcome);
 
 	uv_mutex_lock(&record->book->lock);
 	record->outcome = outcome;

@@ -90,7 +90,11 @@ json_t *push_state_json(const struct push_state *state);
 
 void push_record_ref(struct push_record *record);
 void push_record_unref(struct push_record *record);
-/* An outcome; any thread. Returns whether it was the last one. */
-bool push_record_settle(struct push_record *record, enum h2sess_outcome outcome, int reason);
+/*
+ * An outcome; any thread. ended: the session is gone, so nothing more can become of it. Returns
+ * whether it was the last one.
+ */
+bool push_record_settle(struct push_record *record, enum h2sess_outcome outcome, int reason,
+			bool ended);
 
 #endif

@@ -45,49 +45,37 @@ static bool put_custom(json_t *object, const struct h2sess_settings *set)
 	return ok;
 }
 
-json_t *session_json_settings(const struct h2sess_settings *set)
+static json_t *settings_json(const struct h2sess_settings *set)
 {
-	const struct {
-		uint32_t bit;
-		const char *name;
-		uint32_t value;
-		bool flag;
-	} rows[] = {
-		{H2SESS_SETTING_HEADER_TABLE_SIZE, "headerTableSize", set->header_table_size,
-		 false},
-		{H2SESS_SETTING_ENABLE_PUSH, "enablePush", set->enable_push, true},
-		{H2SESS_SETTING_INITIAL_WINDOW_SIZE, "initialWindowSize", set->initial_window_size,
-		 false},
-		{H2SESS_SETTING_MAX_FRAME_SIZE, "maxFrameSize", set->max_frame_size, false},
-		{H2SESS_SETTING_MAX_CONCURRENT_STREAMS, "maxConcurrentStreams",
-		 set->max_concurrent_streams, false},
-		{H2SESS_SETTING_MAX_HEADER_LIST_SIZE, "maxHeaderListSize",
-		 set->max_header_list_size, false},
-		{H2SESS_SETTING_ENABLE_CONNECT_PROTOCOL, "enableConnectProtocol",
-		 set->enable_connect_protocol, true},
-	};
 	json_t *object = json_object();
-	bool ok = object != NULL;
+	bool ok;
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (!(set->present & rows[i].bit))
-			continue;
-		ok &= value_put(object, rows[i].name,
-				rows[i].flag ? json_boolean(rows[i].value)
-					     : json_integer(rows[i].value));
-	}
+	ok = value_put(object, "headerTableSize", json_integer(set->header_table_size));
+	ok &= value_put(object, "enablePush", json_boolean(set->enable_push));
+	ok &= value_put(object, "initialWindowSize", json_integer(set->initial_window_size));
+	ok &= value_put(object, "maxFrameSize", json_integer(set->max_frame_size));
+	ok &= value_put(object, "maxConcurrentStreams", json_integer(set->max_concurrent_streams));
+	ok &= value_put(object, "maxHeaderListSize", json_integer(set->max_header_list_size));
+	ok &= value_put(object, "enableConnectProtocol",
+			json_boolean(set->enable_connect_protocol));
 	ok &= put_custom(object, set);
 	return value_if(ok, object);
 }
 
-typedef int settings_fn(const struct h2sess_session *s, struct h2sess_settings *ret);
-
-/* {} while there are none. */
-static json_t *settings_of(const struct h2sess_session *s, settings_fn *get)
+json_t *session_json_local_settings(const struct h2sess_session *s)
 {
 	struct h2sess_settings set = H2SESS_SETTINGS_INIT;
 
-	return get(s, &set) < 0 ? json_object() : session_json_settings(&set);
+	h2sess_session_local_settings(s, &set);
+	return settings_json(&set);
+}
+
+json_t *session_json_remote_settings(const struct h2sess_session *s)
+{
+	struct h2sess_settings set = H2SESS_SETTINGS_INIT;
+
+	h2sess_session_remote_settings(s, &set);
+	return settings_json(&set);
 }
 
 /* Node's session.state; {} once destroyed, as there. */
@@ -250,8 +238,8 @@ static bool put_life(json_t *object, const struct h2sess_session *s)
 	ok = value_put(object, "connecting", json_boolean(h2sess_session_connecting(s)));
 	ok &= value_put(object, "closed", json_boolean(h2sess_session_closed(s)));
 	ok &= value_put(object, "destroyed", json_boolean(h2sess_session_destroyed(s)));
-	ok &= value_put(object, "localSettings", settings_of(s, h2sess_session_local_settings));
-	ok &= value_put(object, "remoteSettings", settings_of(s, h2sess_session_remote_settings));
+	ok &= value_put(object, "localSettings", session_json_local_settings(s));
+	ok &= value_put(object, "remoteSettings", session_json_remote_settings(s));
 	ok &= value_put(object, "pendingSettingsAck",
 			json_boolean(h2sess_session_pending_settings_ack(s)));
 	ok &= value_put(object, "state", state_of(s));

@@ -18,8 +18,9 @@
 json_t *session_json(struct h2sess_session *s, const char *worker);
 /* Its open streams: the result of session.streams. */
 json_t *session_json_streams(struct h2sess_session *s);
-/* Node's names; only what is present. */
-json_t *session_json_settings(const struct h2sess_settings *settings);
+/* Settings in force, all of them, by Node's names. */
+json_t *session_json_local_settings(const struct h2sess_session *s);
+json_t *session_json_remote_settings(const struct h2sess_session *s);
 json_t *session_json_peer(struct h2sess_session *s);
 
 #endif

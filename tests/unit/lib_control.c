@@ -238,7 +238,7 @@ static struct push_record *add_done(struct push_book *book, const char *name)
 	struct push_state st;
 
 	push_book_answered(record, answer());
-	assert_true(push_record_settle(record, H2SESS_OUTCOME_RECEIVED, 0));
+	assert_true(push_record_settle(record, H2SESS_OUTCOME_RECEIVED, 0, false));
 	assert_true(push_book_take_update(book, &st));
 	assert_ptr_equal(st.record, record);
 	return record;
@@ -269,11 +269,11 @@ static void updates_follow_the_answer_and_coalesce(void **state)
 
 	(void)state;
 	wakeups = 0;
-	assert_false(push_record_settle(record, H2SESS_OUTCOME_WRITTEN, 0));
+	assert_false(push_record_settle(record, H2SESS_OUTCOME_WRITTEN, 0, false));
 	assert_false(push_book_take_update(book, &st)); /* the answer has not been given */
 	push_book_answered(record, answer());
 	assert_int_equal(wakeups, 1);
-	assert_true(push_record_settle(record, H2SESS_OUTCOME_RECEIVED, 0));
+	assert_true(push_record_settle(record, H2SESS_OUTCOME_RECEIVED, 0, false));
 	assert_true(push_book_take_update(book, &st));
 	assert_int_equal(st.outcome, H2SESS_OUTCOME_RECEIVED);
 	assert_true(st.done);
@@ -288,7 +288,19 @@ static void written_is_the_end_where_that_was_asked_for(void **state)
 
 	(void)state;
 	record->receipt = H2SESS_RECEIPT_WRITTEN;
-	assert_true(push_record_settle(record, H2SESS_OUTCOME_WRITTEN, 0));
+	assert_true(push_record_settle(record, H2SESS_OUTCOME_WRITTEN, 0, false));
+	push_book_close(book);
+}
+
+static void written_is_the_end_when_the_session_ends(void **state)
+{
+	struct push_book *book = push_book_new(4, count_wakeup, NULL);
+	struct push_record *record = add_push(book, "p-1");
+
+	(void)state;
+	assert_false(push_record_settle(record, H2SESS_OUTCOME_WRITTEN, 0, false));
+	assert_true(push_record_settle(record, H2SESS_OUTCOME_WRITTEN, H2SESS_REASON_SESSION_GONE,
+				       true));
 	push_book_close(book);
 }
 
@@ -302,7 +314,7 @@ static void updates_say_the_whole_state(void **state)
 
 	(void)state;
 	push_book_answered(record, answer());
-	push_record_settle(record, H2SESS_OUTCOME_NOT_SENT, H2SESS_REASON_DEADLINE);
+	push_record_settle(record, H2SESS_OUTCOME_NOT_SENT, H2SESS_REASON_DEADLINE, false);
 	assert_true(push_book_take_update(book, &st));
 	json = push_state_json(&st);
 	text = json_dumps(json, JSON_COMPACT);
@@ -358,7 +370,7 @@ static void a_hello_tells_of_what_may_have_been_missed(void **state)
 	assert_int_equal(hello_length(book), 2); /* that hello was not answered */
 	push_book_hello_answered(book);
 	assert_int_equal(hello_length(book), 1); /* still running */
-	push_record_settle(running, H2SESS_OUTCOME_RECEIVED, 0);
+	push_record_settle(running, H2SESS_OUTCOME_RECEIVED, 0, false);
 	assert_int_equal(hello_length(book), 1); /* done since */
 	push_book_hello_answered(book);
 	assert_int_equal(hello_length(book), 0);
@@ -377,7 +389,7 @@ static void a_session_may_outlive_the_book(void **state)
 	push_record_ref(record);
 	push_book_close(book);
 	wakeups = 0;
-	assert_true(push_record_settle(record, H2SESS_OUTCOME_RECEIVED, 0));
+	assert_true(push_record_settle(record, H2SESS_OUTCOME_RECEIVED, 0, false));
 	assert_int_equal(wakeups, 0);
 	push_record_unref(record);
 }
@@ -399,7 +411,7 @@ static void the_largest_hello_fits_into_a_line(void **state)
 		assert_int_equal(push_book_add(book, name, session, &record), 0);
 		push_book_answered(record, NULL);
 		push_record_settle(record, H2SESS_OUTCOME_NOT_SENT,
-				   H2SESS_REASON_LINT + 8 /* the longest name */);
+				   H2SESS_REASON_LINT + 8 /* the longest name */, false);
 	}
 	line = rpc_request(1, RPC_HELLO, push_book_hello(book), &len);
 	assert_non_null(line);
@@ -519,6 +531,7 @@ int main(void)
 		cmocka_unit_test(names_are_printable_and_short),
 		cmocka_unit_test(updates_follow_the_answer_and_coalesce),
 		cmocka_unit_test(written_is_the_end_where_that_was_asked_for),
+		cmocka_unit_test(written_is_the_end_when_the_session_ends),
 		cmocka_unit_test(updates_say_the_whole_state),
 		cmocka_unit_test(a_full_book_forgets_what_is_done_only),
 		cmocka_unit_test(a_hello_tells_of_what_may_have_been_missed),
