@@ -49,14 +49,18 @@ static void half_a_client_hello(struct client *c)
 	client_send(c, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc", 9);
 }
 
+/* Behind the exchange of SETTINGS, whose acknowledgement would fall into the midst of the attack.
+ */
 static void half_a_header_block(struct client *c)
 {
+	client_fence(c);
 	client_send_frame(c, FRAME_HEADERS, 0, 1, "\x82", 1);
 }
 
 /* A frame head that announces more than ever comes. */
 static void half_a_headers_frame(struct client *c)
 {
+	client_fence(c);
 	client_send(c, "\0\0\x40\1\4\0\0\0\1\x82", 10);
 }
 
@@ -212,6 +216,7 @@ static void continuations(struct client *c)
 	int i;
 
 	memset(block, 0x82, sizeof(block));
+	client_fence(c);
 	client_send_frame(c, FRAME_HEADERS, 0, 1, block, 1);
 	for (i = 0; i < 1000 && !c->broken; i++)
 		client_send_frame(c, FRAME_CONTINUATION, 0, 1, block, 10);
@@ -221,6 +226,7 @@ static void empty_continuations(struct client *c)
 {
 	int i;
 
+	client_fence(c);
 	client_send_frame(c, FRAME_HEADERS, 0, 1, "\x82", 1);
 	for (i = 0; i < FRAMES && !c->broken; i++)
 		client_send_frame(c, FRAME_CONTINUATION, 0, 1, NULL, 0);

@@ -295,14 +295,19 @@ struct origin_set {
 	size_t n;
 };
 
-static void origin_and_set(struct h2sess_session *s, void *user)
+static void push_two_origins(struct h2sess_session *s, void *user)
 {
 	static const char *const origins[] = {"https://foo.org/a/b/c", "https://bar.org"};
+
+	*(int *)user = h2sess_session_origin(s, origins, 2);
+}
+
+static void ask_origin_set(struct h2sess_session *s, void *user)
+{
 	struct origin_set *set = user;
 	const char *names[4];
 	size_t i;
 
-	h2sess_session_origin(s, origins, 2);
 	set->n = h2sess_session_origin_set(s, names, 4);
 	for (i = 0; i < set->n && i < 4; i++)
 		snprintf(set->origins[i], sizeof(set->origins[i]), "%s", names[i]);
@@ -314,15 +319,18 @@ static void row_35_the_origin_set_on_tls(void **state)
 	char id[H2SESS_SESSION_ID_MAX], own[64];
 	struct client *c = test_server_ready(server, &options, id);
 	struct origin_set set = {0};
+	int result = -1;
 
 	(void)state;
-	assert_true(test_server_run(server, id, origin_and_set, &set));
+	assert_true(test_server_run(server, id, push_two_origins, &result));
+	assert_int_equal(result, 0);
+	client_await(c, FRAME_ORIGIN);
+	assert_true(test_server_run(server, id, ask_origin_set, &set));
 	snprintf(own, sizeof(own), "https://localhost:%d", server->tls_port);
 	assert_int_equal(set.n, 3);
 	assert_string_equal(set.origins[0], own);
 	assert_string_equal(set.origins[1], "https://foo.org");
 	assert_string_equal(set.origins[2], "https://bar.org");
-	client_await(c, FRAME_ORIGIN);
 	client_free(c);
 }
 
@@ -448,11 +456,14 @@ static void row_50_cleartext_sends_but_has_no_set(void **state)
 	char id[H2SESS_SESSION_ID_MAX];
 	struct client *c = test_server_ready(server, NULL, id);
 	struct origin_set set = {0};
+	int result = -1;
 
 	(void)state;
-	assert_true(test_server_run(server, id, origin_and_set, &set));
-	assert_int_equal(set.n, 0);
+	assert_true(test_server_run(server, id, push_two_origins, &result));
+	assert_int_equal(result, 0);
 	client_await(c, FRAME_ORIGIN);
+	assert_true(test_server_run(server, id, ask_origin_set, &set));
+	assert_int_equal(set.n, 0);
 	client_free(c);
 }
 

@@ -473,7 +473,10 @@ static void drain_without_streams_ends_early(void **state)
 	(void)state;
 	assert_true(test_server_run(server, id, drain_it, &ms));
 	client_await_eof(c);
-	assert_int_equal(client_count(c, FRAME_GOAWAY), 2);
+	assert_true(client_count(c, FRAME_GOAWAY) >= 2); /* and Node's own at the end */
+	assert_int_equal(
+		frame_u32(client_find(c, FRAME_GOAWAY, client_count(c, FRAME_GOAWAY) - 1), 4),
+		H2SESS_NO_ERROR);
 	client_free(c);
 }
 

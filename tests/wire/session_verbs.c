@@ -312,6 +312,7 @@ static void update_settings_is_for_new_sessions(void **state)
 {
 	struct h2sess_settings set = H2SESS_SETTINGS_INIT;
 	struct test_server *t = test_server_start(NULL, NULL);
+	const struct frame *frame;
 	struct client *c;
 
 	(void)state;
@@ -321,8 +322,8 @@ static void update_settings_is_for_new_sessions(void **state)
 	set.initial_window_size = 0x80000000u;
 	assert_int_equal(h2sess_server_update_settings(t->server, &set), H2SESS_ESETTING);
 	c = client_open(t->port, NULL);
-	assert_non_null(memmem(client_await(c, FRAME_SETTINGS)->payload,
-			       client_find(c, FRAME_SETTINGS, 0)->length, "\0\4\0\1\x2f\xd1", 6));
+	frame = client_await(c, FRAME_SETTINGS);
+	assert_non_null(memmem(frame->payload, frame->length, "\0\4\0\1\x2f\xd1", 6));
 	client_free(c);
 	test_server_free(t);
 }

@@ -336,6 +336,16 @@ static void adopt_with_bytes_that_were_read(void **state)
 	test_server_free(t);
 }
 
+static int choose_h2(SSL *ssl, const unsigned char **ret, unsigned char *ret_len,
+		     const unsigned char *offered, unsigned int len, void *user)
+{
+	(void)ssl, (void)user;
+	return SSL_select_next_proto((unsigned char **)ret, ret_len, (const unsigned char *)"\2h2",
+				     3, offered, len) == OPENSSL_NPN_NEGOTIATED
+		       ? SSL_TLSEXT_ERR_OK
+		       : SSL_TLSEXT_ERR_NOACK;
+}
+
 static SSL_CTX *host_context(void)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
@@ -345,6 +355,7 @@ static SSL_CTX *host_context(void)
 	assert_int_equal(SSL_CTX_use_certificate_chain_file(context, certificate->cert_file), 1);
 	assert_int_equal(
 		SSL_CTX_use_PrivateKey_file(context, certificate->key_file, SSL_FILETYPE_PEM), 1);
+	SSL_CTX_set_alpn_select_cb(context, choose_h2, NULL);
 	return context;
 }
 
@@ -406,7 +417,6 @@ static void adopt_refuses_and_takes_nothing(void **state)
 	SSL_set_fd(unfinished, fds[0]);
 	assert_int_equal(h2sess_server_adopt(t->server, fds[0], unfinished, NULL), H2SESS_ESTATE);
 	assert_int_equal(h2sess_server_adopt(t->server, -1, NULL, NULL), H2SESS_EINVAL);
-	assert_int_equal(h2sess_server_adopt(NULL, fds[0], NULL, NULL), H2SESS_EINVAL);
 	h2sess_server_close(t->server, 0);
 	assert_int_equal(h2sess_server_adopt(t->server, fds[0], NULL, NULL), H2SESS_ESTATE);
 	assert_true(fcntl(fds[0], F_GETFD) >= 0); /* still the host's */

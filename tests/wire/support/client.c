@@ -192,12 +192,20 @@ static void answer_data(struct client *c, const struct frame *frame)
 		append_frame(c, FRAME_WINDOW_UPDATE, 0, frame->stream_id, bytes, 4);
 }
 
+static void answer_settings(struct client *c)
+{
+	if (!c->spoke)
+		c->unanswered++;
+	else if (!c->options.hold_settings_ack)
+		append_frame(c, FRAME_SETTINGS, FLAG_ACK, 0, NULL, 0);
+}
+
 static void answer(struct client *c, struct frame *frame)
 {
 	switch (frame->type) {
 	case FRAME_SETTINGS:
-		if (!(frame->flags & FLAG_ACK) && !c->options.hold_settings_ack)
-			append_frame(c, FRAME_SETTINGS, FLAG_ACK, 0, NULL, 0);
+		if (!(frame->flags & FLAG_ACK))
+			answer_settings(c);
 		break;
 	case FRAME_PING:
 		if (!(frame->flags & FLAG_ACK) && !c->options.hold_ping_ack)
@@ -503,6 +511,10 @@ void client_send_preface(struct client *c)
 {
 	append(c, PREFACE, sizeof(PREFACE) - 1);
 	client_send_settings(c, c->options.settings, c->options.n_settings);
+	c->spoke = true;
+	for (; c->unanswered > 0; c->unanswered--)
+		answer_settings(c);
+	drain(c);
 }
 
 void client_send_settings_ack(struct client *c)

@@ -94,6 +94,8 @@ struct client {
 	int handshake_error; /* reason code of OpenSSL's, 0 when all went well */
 	void *inflater;	     /* nghttp2_hd_inflater * */
 	bool stopped;	     /* does not read */
+	bool spoke;	     /* the preface has left: it may answer */
+	size_t unanswered;   /* SETTINGS that came before that */
 	bool eof;	     /* the server has closed, or reset */
 	bool broken;	     /* nothing can be sent any more */
 	uint32_t next_stream_id;
