@@ -775,8 +775,13 @@ static void destroy_may_follow_from_an_outcome(void **state)
 
 static int start(void **state)
 {
+	struct h2sess_limits limits = H2SESS_LIMITS_INIT;
+	struct h2sess_options options = H2SESS_OPTIONS_INIT;
+
 	(void)state;
-	server = test_server_start(NULL, NULL);
+	limits.max_pushes = 64;
+	options.limits = &limits;
+	server = test_server_start(&options, NULL);
 	return 0;
 }
 

@@ -6,9 +6,11 @@
 
 #include "certificate.h"
 #include "cmocka_all.h"
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 static const char *const SESSION_EVENTS[] = {
@@ -26,6 +28,13 @@ static const char *const STREAM_EVENTS[] = {
 /* ---- records ------------------------------------------------------------------------------------
  */
 
+static uint16_t peer_port(struct h2sess_session *s)
+{
+	struct h2sess_peer peer = {.size = sizeof(peer)};
+
+	return h2sess_session_peer(s, &peer) == 0 ? peer.port : 0;
+}
+
 static struct record *record_new(const struct h2sess_event *ev, char emitter)
 {
 	struct record *r = calloc(1, sizeof(*r));
@@ -35,6 +44,8 @@ static struct record *record_new(const struct h2sess_event *ev, char emitter)
 	snprintf(r->name, sizeof(r->name), "%s", ev->name);
 	if (ev->session)
 		snprintf(r->session, sizeof(r->session), "%s", h2sess_session_id(ev->session));
+	if (strcmp(ev->name, "session") == 0)
+		r->peer_port = peer_port(ev->session);
 	r->emitter = emitter;
 	r->error = ev->error;
 	r->code = ev->code;
@@ -284,13 +295,26 @@ void test_server_free(struct test_server *t)
 	free(t);
 }
 
+static uint16_t local_port(const struct client *c)
+{
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+
+	assert_int_equal(getsockname(c->fd, (struct sockaddr *)&sin, &len), 0);
+	return ntohs(sin.sin_port);
+}
+
 struct client *test_server_connect(struct test_server *t, const struct client_options *options,
 				   char ret_id[H2SESS_SESSION_ID_MAX])
 {
-	size_t before = test_server_count(t, "session", 'S', NULL);
+	size_t nth = test_server_count(t, "session", 'S', NULL);
 	struct client *c = client_open(options && options->tls ? t->tls_port : t->port, options);
+	const struct record *r;
 
-	strcpy(ret_id, test_server_await(t, "session", 'S', NULL, before + 1)->session);
+	do
+		r = test_server_await(t, "session", 'S', NULL, ++nth);
+	while (r->peer_port != local_port(c));
+	strcpy(ret_id, r->session);
 	return c;
 }
 

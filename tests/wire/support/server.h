@@ -19,7 +19,8 @@
 struct record {
 	char name[24];
 	char session[H2SESS_SESSION_ID_MAX];
-	char emitter; /* 'S'erver, 's'ession, 't' stream */
+	uint16_t peer_port; /* of a `session` */
+	char emitter;	    /* 'S'erver, 's'ession, 't' stream */
 	int error;
 	uint32_t code;
 	int32_t stream_id;
