@@ -7,6 +7,7 @@
 #include "events.h"
 #include "history.h"
 #include "http.h"
+#include "metrics.h"
 #include "options.h"
 #include "peer.h"
 #include "pushes.h"
@@ -27,6 +28,7 @@ struct controld {
 	struct streams streams;
 	struct pushes pushes;
 	struct history history;
+	struct metrics metrics;
 	bool ready;
 	bool stopping;
 };

@@ -144,7 +144,8 @@ static void remember_type(struct events *events, uint64_t seq, int type)
 		events->history_first = seq - EVENT_HISTORY + 1;
 }
 
-static int append(struct events *events, uint64_t seq, int type, const char *json, size_t len)
+static int append(struct events *events, uint64_t seq, int type, const char *json, size_t len,
+		  size_t session_at)
 {
 	struct event *event = len <= EVENT_SIZE_MAX ? malloc(sizeof(*event) + len + 1) : NULL;
 
@@ -153,6 +154,7 @@ static int append(struct events *events, uint64_t seq, int type, const char *jso
 	event->seq = seq;
 	event->type = (uint8_t)type;
 	event->len = (uint32_t)len;
+	event->session_at = (uint32_t)session_at;
 	memcpy(event->json, json, len);
 	event->json[len] = 0;
 	while (events->next > events->first && (events->next - events->first >= events->capacity ||
@@ -198,7 +200,7 @@ struct draft {
 };
 
 static void write_event(const struct events *events, uint64_t seq, const struct draft *draft,
-			struct text *text)
+			struct text *text, size_t *ret_session_at)
 {
 	char id[EVENT_ID_MAX], now[TIME_TEXT];
 	char *data = draft->data ? json_dumps(draft->data, JSON_COMPACT) : NULL;
@@ -211,6 +213,7 @@ static void write_event(const struct events *events, uint64_t seq, const struct 
 	add_string(text, "type", event_type_name(events, draft->type));
 	if (draft->worker)
 		add_string(text, "worker", draft->worker);
+	*ret_session_at = draft->session ? text->len + strlen(",\"session\":\"") : 0;
 	if (draft->session)
 		add_string(text, "session", draft->session);
 	if (draft->stream)
@@ -223,13 +226,14 @@ static void add(struct events *events, const struct draft *draft)
 {
 	uint64_t seq = ++events->seq;
 	struct text text = {0};
+	size_t session_at = 0;
 	int r;
 
 	remember_type(events, seq, EVENT_NONE);
 	if (events->store)
 		store_reserve(events->store, seq);
-	write_event(events, seq, draft, &text);
-	r = text.failed ? -1 : append(events, seq, draft->type, text.data, text.len);
+	write_event(events, seq, draft, &text, &session_at);
+	r = text.failed ? -1 : append(events, seq, draft->type, text.data, text.len, session_at);
 	text_done(&text);
 	if (r == 0)
 		show(events, events->ring[(events->next - 1) % events->capacity]);
@@ -281,7 +285,7 @@ int events_restore(struct events *events, uint64_t seq, const char *type, const 
 	if (events->next == 0)
 		events->history_first = seq;
 	events->seq = seq;
-	if (append(events, seq, number, json, strlen(json)) < 0)
+	if (append(events, seq, number, json, strlen(json), 0) < 0)
 		return -1;
 	events->visible = events->next;
 	return 0;

@@ -36,6 +36,8 @@ struct event {
 	uint64_t seq;
 	uint8_t type;
 	uint32_t len;
+	uint32_t session_at; /* where in json its session's id begins; 0: it has none, or it is
+				restored */
 	char json[];
 };
 

@@ -164,7 +164,7 @@ static void forget_oldest(struct workers *workers)
 			continue;
 		list_remove(&boot->link);
 		table_remove(&workers->boots, boot->boot);
-		free(boot);
+		boot_free(boot);
 		return;
 	}
 }

@@ -129,6 +129,8 @@ static void on_connection(void *user, struct MHD_Connection *mhd, void **socket_
 	}
 	if (connection)
 		list_remove(&connection->link);
+	if (connection && connection->stream)
+		stream_detach(connection->stream);
 	free(connection);
 	*socket_context = NULL;
 }

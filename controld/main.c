@@ -16,6 +16,7 @@
 #include "log.h"
 #include "notify.h"
 #include "store.h"
+#include "waiters.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -78,7 +79,7 @@ static void stop(struct program *program)
 	controld->stopping = true;
 	list_for_each(at, &controld->servers)
 		http_quiesce(container_of(at, struct http_server, link));
-	pushes_stop(&controld->pushes);
+	waiters_stop(&controld->pushes);
 	streams_stop(&controld->streams);
 	peers_lose_calls(&controld->peers);
 	program->stop_deadline = uv_now(controld->loop) + STOP_MS;
@@ -160,6 +161,19 @@ static int start_listeners(struct controld *controld, char *why)
 	return 0;
 }
 
+/* An event that the state file kept: sessions that ended are known again. */
+static void on_restored(void *user, const char *type, const char *json)
+{
+	struct controld *controld = user;
+	json_t *event = strcmp(type, "close") == 0 ? json_loads(json, 0, NULL) : NULL;
+	const char *session = json_string_value(json_object_get(event, "session"));
+	const char *time = json_string_value(json_object_get(event, "time"));
+
+	if (session && time)
+		history_take(&controld->history, session, time, json_object_get(event, "data"));
+	json_decref(event);
+}
+
 static int start_state(struct controld *controld, char *why)
 {
 	const struct options *options = &controld->options;
@@ -173,7 +187,7 @@ static int start_state(struct controld *controld, char *why)
 	if (options->no_state)
 		return 0;
 	return store_open(&controld->store, options->state_file, &controld->events, controld->loop,
-			  why);
+			  on_restored, controld, why);
 }
 
 static int start(struct controld *controld, char *why)
@@ -229,6 +243,7 @@ static void release(struct controld *controld)
 	events_done(&controld->events);
 	history_done(&controld->history);
 	tokens_done(&controld->tokens);
+	metrics_done(&controld->metrics);
 	options_done(&controld->options);
 }
 

@@ -34,7 +34,7 @@ struct problem problem_of_error(int error, const char *field, const char *rule, 
 	const char *code = api_error_name(error);
 
 	if (!code) /* JSON-RPC's own, or a row that a newer worker has */
-		return problem_of(PROBLEM_WORKER_UNREACHABLE, field, detail);
+		return problem_of(PROBLEM_WORKER_FAILED, field, detail);
 	return (struct problem){
 		.status = api_error_http(error),
 		.code = code,

@@ -111,7 +111,12 @@ void request_reply_problem(struct request *request, const struct problem *proble
 		request_add_header(request, "WWW-Authenticate", "Bearer realm=\"h2sess\"");
 	if (problem->status == 503)
 		request_add_header(request, "Retry-After", "1");
-	reply_object(request, (unsigned)problem->status, media_problem, problem_json(problem));
+	request_reply_problem_json(request, (unsigned)problem->status, problem_json(problem));
+}
+
+void request_reply_problem_json(struct request *request, unsigned status, json_t *object)
+{
+	reply_object(request, status, media_problem, object);
 }
 
 void request_refuse(struct request *request, enum problem_kind kind, const char *field,

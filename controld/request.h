@@ -69,6 +69,7 @@ void request_reply_static(struct request *request, unsigned status, const char *
 			  const void *data, size_t len);
 void request_reply_stream(struct request *request, const char *type, struct MHD_Response *stream);
 void request_reply_problem(struct request *request, const struct problem *problem);
+void request_reply_problem_json(struct request *request, unsigned status, json_t *object);
 void request_refuse(struct request *request, enum problem_kind kind, const char *field,
 		    const char *detail);
 

@@ -4,23 +4,30 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <uv.h>
 
 struct events;
 struct store;
 
 #define STORE_SCHEMA 1
-#define STORE_RESERVE 100000 /* event numbers that are reserved on disk at a time */
+#define STORE_RESERVE 100000	    /* event numbers that are reserved on disk at a time */
+#define STORE_QUEUE_MAX (64u << 20) /* octets that the writer has not written yet */
+
+typedef void store_restored_fn(void *user, const char *type, const char *json);
 
 /*
- * Open or create the state file, bring its schema up to date, set the epoch of the log and put the
- * kept events back. Returns 0, or -1 with one line in why. loop: events become visible on it.
+ * Open or create the state file, bring its schema up to date, give the log its epoch and put the
+ * kept events back; restored is told of each. Returns 0, or -1 with one line in
+ * why[OPTIONS_WHY_MAX].
  */
-int store_open(struct store **ret, const char *path, struct events *events, void *loop, char *why);
+int store_open(struct store **ret, const char *path, struct events *events, uv_loop_t *loop,
+	       store_restored_fn *restored, void *user, char *why);
 
-/* Everything queued is written, the writer ends. Takes NULL. */
+/* Write everything that is queued, end the writer, release. Takes NULL. The loop must still turn.
+ */
 void store_close(struct store *store);
 
-/* Make sure that this number will not recur after a crash. */
+/* An event is about to get this number: make sure that it will not recur after a crash. */
 void store_reserve(struct store *store, uint64_t seq);
 
 /* Queue an event; events_make_visible() follows on the loop. json is copied. */

@@ -2,19 +2,48 @@
 #ifndef CONTROLD_STREAM_H
 #define CONTROLD_STREAM_H
 
-struct controld;
-struct events;
-struct stream;
-struct streams;
-
+#include "events.h"
 #include "list.h"
+#include "text.h"
 
-#include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
-#define STREAM_HEARTBEAT_MS 14000 /* of silence, then something is sent: at most 15 s */
-#define STREAM_BATCH 16384	  /* octets that are written ahead for one reader */
+struct controld;
+struct http_connection;
+struct http_server;
+struct MHD_Connection;
+struct request;
+struct snapshot;
+
+#define STREAM_HEARTBEAT_MS \
+	13000 /* of silence, then something is sent: at most 15 s with the tick */
+#define STREAM_TICK_MS 1000
+#define STREAM_BATCH 16384 /* octets that are written ahead for one reader */
+
+/* One reader of GET /v1/events. */
+struct stream {
+	struct list link; /* streams.list */
+	struct controld *controld;
+	struct http_server *server;
+	struct MHD_Connection *connection;
+	struct http_connection *from; /* NULL: closed */
+	struct event_filter filter;
+	uint64_t position;	   /* of the next event to look at */
+	uint64_t seq;		   /* of the last one looked at */
+	uint64_t told_seq;	   /* of the last id that the reader has */
+	int64_t left;		   /* events until the end; -1: no end */
+	uint64_t poll_end;	   /* loop time at which a long poll ends; 0: not one */
+	uint64_t sent_at;	   /* loop time of the last byte */
+	struct snapshot *snapshot; /* NULL: none asked for */
+	struct text out;
+	size_t out_sent;
+	bool ndjson;
+	bool suspended;
+	bool ended; /* when out is sent */
+	bool gone;  /* the client is */
+};
 
 /* Every open event stream. */
 struct streams {
@@ -22,8 +51,16 @@ struct streams {
 	struct list list; /* struct stream.link */
 	size_t count;
 	uint64_t gaps; /* sent, for /metrics */
-	uv_timer_t heartbeat;
+	uv_timer_t tick;
+	bool started;
 };
+
+/*
+ * Make a reader at the log's end, with an empty filter; fill it in, then answer with it: the answer
+ * owns it from there on, on failure too. NULL: out of memory.
+ */
+struct stream *stream_new(struct request *request);
+void stream_reply(struct stream *stream, struct request *request);
 
 void streams_start(struct streams *streams, struct controld *controld);
 
@@ -36,5 +73,13 @@ void streams_wake(struct events *events);
 /* Of http.c, for the stream of a connection. */
 void stream_client_gone(struct stream *stream);
 void stream_heartbeat(struct stream *stream);
+void stream_detach(struct stream *stream); /* the connection is closed */
+
+/* Of snapshot.c. json has no newline; id and type as an SSE reader needs them, id NULL: none. */
+void stream_write(struct stream *stream, const char *id, const char *type, const char *json,
+		  size_t len);
+void stream_write_gap(struct stream *stream, int64_t count, uint64_t from, uint64_t to,
+		      const char *reason);
+void stream_resume(struct stream *stream);
 
 #endif

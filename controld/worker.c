@@ -28,6 +28,12 @@ void workers_init(struct workers *workers)
 	list_init(&workers->boots_by_age);
 }
 
+void boot_free(void *boot)
+{
+	json_decref(((struct boot *)boot)->stats);
+	free(boot);
+}
+
 void workers_done(struct workers *workers)
 {
 	list_for_each_safe(at, next, &workers->list) {
@@ -37,7 +43,7 @@ void workers_done(struct workers *workers)
 		free(worker->text);
 		free(worker);
 	}
-	table_done(&workers->boots, free);
+	table_done(&workers->boots, boot_free);
 }
 
 const char *worker_name(const struct worker *worker)
@@ -124,10 +130,16 @@ static void take_update(struct worker *worker, json_t *params)
 static void take_event(struct worker *worker, json_t *params)
 {
 	json_int_t seq = json_integer_value(json_object_get(params, "seq"));
+	const char *type = json_string_value(json_object_get(params, "type"));
+	const char *session = json_string_value(json_object_get(params, "session"));
+	const char *time = json_string_value(json_object_get(params, "time"));
 
 	if (seq > 0 && ((uint64_t)seq > worker->boot->event_seq || !worker->boot->counted))
 		worker->boot->event_seq = (uint64_t)seq;
 	worker->boot->counted |= seq > 0;
+	if (type && session && time && strcmp(type, "close") == 0)
+		history_take(&worker->controld->history, session, time,
+			     json_object_get(params, "data"));
 	events_take(&worker->controld->events, worker_name(worker), params);
 }
 

@@ -19,6 +19,7 @@ struct boot {
 	bool counted;
 	bool superseded;       /* another boot took its name over, or came after it */
 	struct worker *worker; /* NULL: not connected */
+	json_t *stats;	       /* its last worker.stats, or NULL */
 };
 
 struct worker {
@@ -39,6 +40,7 @@ struct workers {
 
 void workers_init(struct workers *workers);
 void workers_done(struct workers *workers);
+void boot_free(void *boot);
 
 /* Of peer.c: a request or notification came; the connection is gone. */
 void worker_take_message(struct peer *peer, const struct rpc_message *message);

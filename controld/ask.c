@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Asking workers on behalf of a request: which one has a session, and what its errors are over
+ * HTTP.
+ *
+ * A session's id begins with the boot id of its worker. Not connected but known, and its name not
+ * taken over: 503, since the worker goes on serving. An error of the worker is a row of errors.def,
+ * or is its own: 502.
+ */
+#include "ask.h"
+
+#include "controld.h"
+
+#include <string.h>
+
+void ask_refuse_session(struct request *request, const char *session)
+{
+	const struct ended *ended = history_find(&request->controld->history, session);
+	struct problem problem = problem_of(PROBLEM_SESSION_ENDED, "session", NULL);
+	json_t *object;
+
+	if (!ended) {
+		request_refuse(request, PROBLEM_NOT_FOUND, "session", NULL);
+		return;
+	}
+	object = problem_json(&problem);
+	json_object_set_new(object, "session", json_string(session));
+	json_object_set_new(object, "closedAt", json_string(ended->closed_at));
+	json_object_set_new(object, "reason", json_string(ended->reason));
+	request_reply_problem_json(request, 410, object);
+}
+
+struct worker *ask_find_worker(struct request *request, const char *session)
+{
+	const struct boot *boot = worker_boot_of_session(&request->controld->workers, session);
+
+	if (boot && boot->worker)
+		return boot->worker;
+	if (boot && !boot->superseded && !history_find(&request->controld->history, session))
+		request_refuse(request, PROBLEM_WORKER_UNREACHABLE, "session", boot->name);
+	else
+		ask_refuse_session(request, session);
+	return NULL;
+}
+
+struct problem ask_problem(const struct peer_answer *answer)
+{
+	const struct rpc_message *error = answer->error;
+	const char *name, *text;
+	int number;
+
+	if (answer->outcome != PEER_ERROR)
+		return problem_of(PROBLEM_WORKER_UNREACHABLE, NULL,
+				  answer->outcome == PEER_LOST ? "the connection broke"
+							       : "it did not answer in time");
+	name = json_string_value(json_object_get(error->error_data, "code"));
+	number = name ? api_error_by_name(name) : 0;
+	number = number ? number : error->error;
+	text = api_error_text(number);
+	return problem_of_error(
+		number, json_string_value(json_object_get(error->error_data, "field")),
+		json_string_value(json_object_get(error->error_data, "rule")),
+		text && strcmp(text, error->error_message) == 0 ? NULL : error->error_message);
+}
+
+void ask_refuse(struct request *request, const char *session, const struct peer_answer *answer)
+{
+	struct problem problem = ask_problem(answer);
+
+	if (problem.status == 404)
+		ask_refuse_session(request, session);
+	else
+		request_reply_problem(request, &problem);
+}

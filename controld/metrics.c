@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * GET /metrics: Prometheus text. What the daemon counts itself, and the workers' counters added up.
+ *
+ * A scrape asks every worker for worker.stats; those that do not answer in METRICS_MS are left with
+ * what they said before. Counters of a worker are added as differences, so a sum never falls when a
+ * worker goes. No label is per session; labels come from tables and from worker names, whose
+ * letters hello.c has checked.
+ */
+#include "metrics.h"
+
+#include "controld.h"
+#include "handlers.h"
+#include "request.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define METRICS_MS 1000
+#define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+struct scrape {
+	struct request *request;
+	size_t left; /* answers to come, and one for the loop that asks */
+};
+
+struct one_call {
+	struct scrape *scrape;
+	char boot[WORKER_BOOT_MAX + 1];
+};
+
+static void write_head(struct text *text, const char *name, const char *type, const char *help)
+{
+	text_format(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void write_sessions(const struct controld *controld, struct text *text)
+{
+	write_head(text, "h2sess_sessions", "gauge", "Live sessions of a worker.");
+	list_for_each(at, &controld->workers.list) {
+		const struct worker *worker = container_of(at, struct worker, link);
+
+		if (worker->boot->superseded)
+			continue; /* one series a name */
+		text_format(
+			text, "h2sess_sessions{worker=\"%s\"} %lld\n", worker_name(worker),
+			(long long)json_integer_value(json_object_get(worker->info, "sessions")));
+	}
+}
+
+static void write_pushes(const struct controld *controld, struct text *text)
+{
+	write_head(text, "h2sess_push_frames_total", "counter",
+		   "Frames pushed, by what became of them.");
+	list_for_each(at, &controld->pushes.totals_in_order) {
+		const struct push_total *total = container_of(at, struct push_total, link);
+
+		text_format(text, "h2sess_push_frames_total{%s} %" PRIu64 "\n", total->labels,
+			    total->count);
+	}
+}
+
+static void write_counter(struct text *text, const char *name, const char *help, uint64_t value)
+{
+	write_head(text, name, "counter", help);
+	text_format(text, "%s %" PRIu64 "\n", name, value);
+}
+
+static void write_limits(const struct metrics *metrics, struct text *text)
+{
+	const char *name;
+	json_t *value;
+
+	write_head(text, "h2sess_limit_total", "counter", "How often a limit was reached.");
+	json_object_foreach(metrics->limits, name, value) {
+		if (strspn(name, "abcdefghijklmnopqrstuvwxyz_") != strlen(name))
+			continue;
+		text_format(text, "h2sess_limit_total{limit=\"%s\"} %lld\n", name,
+			    (long long)json_integer_value(value));
+	}
+}
+
+static void write_all(struct request *request)
+{
+	const struct controld *controld = request->controld;
+	struct text text = {0};
+
+	write_sessions(controld, &text);
+	write_head(&text, "h2sess_workers", "gauge", "Workers that are connected.");
+	text_format(&text, "h2sess_workers %zu\n", controld->workers.count);
+	write_head(&text, "h2sess_event_streams", "gauge", "Event streams that are open.");
+	text_format(&text, "h2sess_event_streams %zu\n", controld->streams.count);
+	write_pushes(controld, &text);
+	write_counter(&text, "h2sess_event_gaps_total", "Gaps that readers of events were told.",
+		      controld->streams.gaps);
+	write_limits(&controld->metrics, &text);
+	write_counter(&text, "h2sess_alt_used_total", "Requests with an Alt-Used field.",
+		      controld->metrics.alt_used);
+	write_counter(&text, "h2sess_misdirected_total", "Answers with status 421.",
+		      controld->metrics.misdirected);
+	request_reply_text(request, 200, METRICS_TYPE, &text);
+}
+
+/* ---- workers' counters --------------------------------------------------------------------- */
+
+static uint64_t grow(const json_t *now, const json_t *before)
+{
+	json_int_t a = json_integer_value(now), b = json_integer_value(before);
+
+	return a > b ? (uint64_t)(a - b) : 0;
+}
+
+static void add_stats(struct metrics *metrics, struct boot *boot, json_t *stats)
+{
+	const json_t *limits = json_object_get(stats, "limits");
+	const json_t *before = json_object_get(boot->stats, "limits");
+	const char *name;
+	json_t *value;
+
+	metrics->alt_used +=
+		grow(json_object_get(stats, "altUsed"), json_object_get(boot->stats, "altUsed"));
+	metrics->misdirected += grow(json_object_get(stats, "misdirected"),
+				     json_object_get(boot->stats, "misdirected"));
+	json_object_foreach((json_t *)limits, name, value) {
+		metrics_count_limit(metrics, name, grow(value, json_object_get(before, name)));
+	}
+	json_decref(boot->stats);
+	boot->stats = json_incref(stats);
+}
+
+void metrics_count_limit(struct metrics *metrics, const char *name, uint64_t more)
+{
+	json_t *sum = json_object_get(metrics->limits, name);
+
+	if (!metrics->limits)
+		metrics->limits = json_object();
+	if (sum)
+		json_integer_set(sum, json_integer_value(sum) + (json_int_t)more);
+	else if (json_object_size(metrics->limits) < METRICS_LIMITS_MAX)
+		json_object_set_new(metrics->limits, name, json_integer((json_int_t)more));
+}
+
+void metrics_done(struct metrics *metrics)
+{
+	json_decref(metrics->limits);
+	metrics->limits = NULL;
+}
+
+static void one_less(struct scrape *scrape)
+{
+	if (--scrape->left)
+		return;
+	write_all(scrape->request);
+	free(scrape);
+}
+
+static void on_stats(const struct peer_answer *answer, void *user)
+{
+	struct one_call *call = user;
+	struct controld *controld = call->scrape->request->controld;
+	struct boot *boot = table_get(&controld->workers.boots, call->boot);
+
+	if (boot && answer->outcome == PEER_RESULT && json_is_object(answer->result)) {
+		add_stats(&controld->metrics, boot, answer->result);
+		if (boot->worker && json_object_get(answer->result, "sessions"))
+			json_object_set(boot->worker->info, "sessions",
+					json_object_get(answer->result, "sessions"));
+	}
+	one_less(call->scrape);
+	free(call);
+}
+
+static void ask(struct scrape *scrape, struct worker *worker)
+{
+	struct one_call *call = malloc(sizeof(*call));
+
+	if (!call)
+		return;
+	call->scrape = scrape;
+	memcpy(call->boot, worker->boot->boot, sizeof(call->boot));
+	if (peer_call(worker->peer, RPC_WORKER_STATS, NULL, METRICS_MS, on_stats, call) == 0)
+		scrape->left++;
+	else
+		free(call);
+}
+
+void handle_metrics(struct request *request)
+{
+	struct scrape *scrape = malloc(sizeof(*scrape));
+
+	if (!scrape) {
+		request_refuse(request, PROBLEM_MEMORY, NULL, NULL);
+		return;
+	}
+	*scrape = (struct scrape){.request = request, .left = 1};
+	request_wait(request);
+	list_for_each_safe(at, next, &request->controld->workers.list) {
+		ask(scrape, container_of(at, struct worker, link));
+	}
+	one_less(scrape);
+}

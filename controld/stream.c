@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Event streams: readers of the log, each at its own pace, as SSE or NDJSON.
+ *
+ * events_api.c makes one a request. libmicrohttpd asks it for octets whenever the client's socket
+ * has room:
+ *   1. what is written ahead (out) goes first;
+ *   2. then a batch of events from the reader's position on, up to STREAM_BATCH octets;
+ *   3. then the connection sleeps until streams_wake(), a heartbeat or the end.
+ * A reader costs its position and one batch, however slow it is: the log is shared.
+ *
+ * When the log has dropped what a reader had not seen, a gap with the exact number takes its place.
+ * A reader whose filter hides what happens gets a bookmark with the heartbeat, so that it can
+ * resume from there.
+ *
+ * Failure modes: a client that left: noticed by http.c or by a heartbeat that fails. One that takes
+ * no byte: libmicrohttpd ends it after HTTP_STALL_S. No memory for a batch: the stream ends.
+ */
+#include "stream.h"
+
+#include "controld.h"
+#include "request.h"
+#include "snapshot.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+void stream_write(struct stream *stream, const char *id, const char *type, const char *json,
+		  size_t len)
+{
+	if (!stream->ndjson) {
+		if (id)
+			text_format(&stream->out, "id: %s\n", id);
+		text_format(&stream->out, "event: %s\ndata: ", type);
+	}
+	text_append(&stream->out, json, len);
+	text_add(&stream->out, stream->ndjson ? "\n" : "\n\n");
+}
+
+/* An event that is not in the log, with an id to resume from. */
+static void write_own(struct stream *stream, uint64_t seq, int type, const char *data)
+{
+	const struct events *events = &stream->controld->events;
+	const char *name = event_type_name(events, type);
+	char id[EVENT_ID_MAX], now[TIME_TEXT];
+	struct text text = {0};
+
+	event_id(events, seq, id);
+	time_text(time_now_ms(), now);
+	text_format(&text, "{\"id\":\"%s\",\"time\":\"%s\",\"type\":\"%s\",\"data\":%s}", id, now,
+		    name, data);
+	if (text.failed)
+		stream->out.failed = true;
+	else
+		stream_write(stream, id, name, text.data, text.len);
+	text_done(&text);
+	stream->told_seq = seq;
+}
+
+void stream_write_gap(struct stream *stream, int64_t count, uint64_t from, uint64_t to,
+		      const char *reason)
+{
+	const char *epoch = stream->controld->events.epoch;
+	struct text data = {0};
+
+	if (count < 0)
+		text_add(&data, "{\"count\":null");
+	else
+		text_format(&data, "{\"count\":%" PRId64, count);
+	if (from <= to)
+		text_format(&data, ",\"from\":\"%s-%" PRIu64 "\",\"to\":\"%s-%" PRIu64 "\"", epoch,
+			    from, epoch, to);
+	else
+		text_add(&data, ",\"from\":null,\"to\":null");
+	text_format(&data, ",\"reason\":\"%s\"}", reason);
+	write_own(stream, stream->seq, EVENT_GAP, data.failed ? "{}" : data.data);
+	text_done(&data);
+	stream->controld->streams.gaps++;
+}
+
+static void write_event(struct stream *stream, const struct event *event)
+{
+	const struct events *events = &stream->controld->events;
+	char id[EVENT_ID_MAX];
+
+	event_id(events, event->seq, id);
+	stream_write(stream, id, event_type_name(events, event->type), event->json, event->len);
+	stream->told_seq = event->seq;
+	if (event->type == EVENT_GAP)
+		stream->controld->streams.gaps++;
+	else if (stream->left > 0 && --stream->left == 0)
+		stream->ended = true;
+}
+
+/* ---- reading the log ----------------------------------------------------------------------- */
+
+/* The log has dropped what this reader had not seen. */
+static void skip_dropped(struct stream *stream)
+{
+	const struct events *events = &stream->controld->events;
+	uint64_t from = stream->seq + 1;
+	uint64_t to = events->first < events->next ? events_at(events, events->first)->seq - 1
+						   : events->seq;
+	int64_t count = events_count(events, &stream->filter, from, to);
+
+	stream->position = events->first;
+	stream->seq = to;
+	if (count != 0)
+		stream_write_gap(stream, count, from, to, "dropped");
+}
+
+static bool is_wanted(const struct stream *stream, const struct event *event)
+{
+	return event_filter_wants(&stream->filter, event->type) &&
+	       !(stream->snapshot && snapshot_covers(stream->snapshot, event));
+}
+
+/* Write ahead from the log. Leaves out empty when there is nothing. */
+static void fill_from_log(struct stream *stream)
+{
+	const struct events *events = &stream->controld->events;
+
+	while (stream->out.len < STREAM_BATCH && !stream->ended) {
+		const struct event *event;
+
+		if (stream->position < events->first)
+			skip_dropped(stream);
+		if (stream->position >= events->visible)
+			break;
+		event = events_at(events, stream->position++);
+		stream->seq = event->seq;
+		if (is_wanted(stream, event))
+			write_event(stream, event);
+	}
+}
+
+static void fill(struct stream *stream)
+{
+	stream->out_sent = stream->out.len = 0;
+	if (stream->snapshot && snapshot_fill(stream->snapshot))
+		return;
+	fill_from_log(stream);
+	if (stream->poll_end &&
+	    (stream->out.len || uv_now(stream->controld->loop) >= stream->poll_end))
+		stream->ended = stream->position >= stream->controld->events.visible ||
+				!stream->out.len || stream->ended;
+}
+
+static bool has_pending(const struct stream *stream)
+{
+	return stream->out_sent < stream->out.len;
+}
+
+static ssize_t on_read(void *user, uint64_t offset, char *buf, size_t room)
+{
+	struct stream *stream = user;
+	size_t len;
+
+	(void)offset;
+	if (stream->gone)
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	if (!has_pending(stream) && !stream->ended)
+		fill(stream);
+	if (stream->out.failed)
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	if (has_pending(stream)) {
+		len = stream->out.len - stream->out_sent;
+		len = len < room ? len : room;
+		memcpy(buf, stream->out.data + stream->out_sent, len);
+		stream->out_sent += len;
+		stream->sent_at = uv_now(stream->controld->loop);
+		return (ssize_t)len;
+	}
+	if (stream->ended)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	stream->suspended = true;
+	MHD_suspend_connection(stream->connection);
+	return 0;
+}
+
+/* ---- waking -------------------------------------------------------------------------------- */
+
+void stream_resume(struct stream *stream)
+{
+	if (!stream->suspended)
+		return;
+	stream->suspended = false;
+	MHD_resume_connection(stream->connection);
+	http_mark_dirty(stream->server);
+}
+
+/* Pass over what a sleeping reader does not want; wake it for the first that it wants. */
+static void look_ahead(struct stream *stream)
+{
+	const struct events *events = &stream->controld->events;
+
+	while (stream->position >= events->first && stream->position < events->visible) {
+		const struct event *event = events_at(events, stream->position);
+
+		if (is_wanted(stream, event))
+			break;
+		stream->seq = event->seq;
+		stream->position++;
+	}
+	if (stream->position < events->visible)
+		stream_resume(stream);
+}
+
+void streams_wake(struct events *events)
+{
+	struct controld *controld = events->user;
+
+	list_for_each(at, &controld->streams.list) {
+		struct stream *stream = container_of(at, struct stream, link);
+
+		if (stream->suspended)
+			look_ahead(stream);
+	}
+}
+
+void stream_heartbeat(struct stream *stream)
+{
+	if (!stream->suspended || stream->ended || has_pending(stream))
+		return;
+	stream->out_sent = stream->out.len = 0;
+	if (stream->ndjson || stream->told_seq != stream->seq)
+		write_own(stream, stream->seq, EVENT_BOOKMARK, "{}");
+	else
+		text_add(&stream->out, ": heartbeat\n\n");
+	stream_resume(stream);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct streams *streams = container_of(timer, struct streams, tick);
+	uint64_t now = uv_now(timer->loop);
+
+	list_for_each(at, &streams->list) {
+		struct stream *stream = container_of(at, struct stream, link);
+
+		if (stream->poll_end && now >= stream->poll_end)
+			stream_resume(stream);
+		else if (!stream->poll_end && now - stream->sent_at >= STREAM_HEARTBEAT_MS)
+			stream_heartbeat(stream);
+	}
+}
+
+void stream_client_gone(struct stream *stream)
+{
+	stream->gone = true;
+	stream_resume(stream);
+}
+
+void stream_detach(struct stream *stream)
+{
+	stream->from = NULL;
+}
+
+/* ---- all of them --------------------------------------------------------------------------- */
+
+void streams_start(struct streams *streams, struct controld *controld)
+{
+	streams->controld = controld;
+	list_init(&streams->list);
+	uv_timer_init(controld->loop, &streams->tick);
+	uv_timer_start(&streams->tick, on_tick, STREAM_TICK_MS, STREAM_TICK_MS);
+	streams->started = true;
+}
+
+void streams_stop(struct streams *streams)
+{
+	if (!streams->started)
+		return;
+	streams->started = false;
+	uv_close((uv_handle_t *)&streams->tick, NULL);
+	list_for_each(at, &streams->list) {
+		struct stream *stream = container_of(at, struct stream, link);
+
+		if (stream->ended)
+			continue;
+		write_own(stream, stream->seq, EVENT_BOOKMARK, "{\"reason\":\"stopping\"}");
+		stream->ended = true;
+		stream_resume(stream);
+	}
+}
+
+struct stream *stream_new(struct request *request)
+{
+	struct stream *stream = calloc(1, sizeof(*stream));
+	struct streams *streams = &request->controld->streams;
+
+	if (!stream)
+		return NULL;
+	stream->controld = request->controld;
+	stream->server = request->server;
+	stream->connection = request->connection;
+	stream->from = request->from;
+	stream->from->stream = stream;
+	stream->left = -1;
+	stream->position = stream->controld->events.next;
+	stream->seq = stream->told_seq = stream->controld->events.seq;
+	stream->sent_at = uv_now(stream->controld->loop);
+	list_append(&streams->list, &stream->link);
+	streams->count++;
+	return stream;
+}
+
+static void on_free(void *user)
+{
+	struct stream *stream = user;
+
+	demand_remove(&stream->controld->demand, &stream->filter);
+	list_remove(&stream->link);
+	stream->controld->streams.count--;
+	if (stream->from)
+		stream->from->stream = NULL;
+	snapshot_free(stream->snapshot);
+	text_done(&stream->out);
+	free(stream);
+}
+
+void stream_reply(struct stream *stream, struct request *request)
+{
+	struct MHD_Response *response = MHD_create_response_from_callback(
+		MHD_SIZE_UNKNOWN, STREAM_BATCH, on_read, stream, on_free);
+
+	demand_add(&stream->controld->demand, &stream->filter);
+	if (!response) {
+		on_free(stream);
+		request_refuse(request, PROBLEM_MEMORY, NULL, NULL);
+		return;
+	}
+	request_reply_stream(request, stream->ndjson ? "application/x-ndjson" : "text/event-stream",
+			     response);
+}
