@@ -22,7 +22,6 @@
 #include <signal.h>
 #include <string.h>
 #include <syslog.h>
-#include <unistd.h>
 
 static uint64_t unix_now_ms(void)
 {
@@ -42,8 +41,7 @@ static void wake_for_push(void *user)
 	control_wake(user);
 }
 
-/* ---- the server's hooks: loop threads
- * -------------------------------------------------------------- */
+/* ---- the server's hooks: loop threads ------------------------------------------------------- */
 
 static void on_event(struct h2sess_server *srv, const struct h2sess_event *ev, void *user)
 {
@@ -63,8 +61,7 @@ static void on_changed(struct h2sess_server *srv, void *user)
 	control_wake(control);
 }
 
-/* ---- output: the control thread
- * ------------------------------------------------------------------ */
+/* ---- output: the control thread ------------------------------------------------------------- */
 
 /* params NULL: the link ends for want of memory, and the next hello tells what was missed. */
 static void notify(struct h2sess_control *control, enum rpc_method method, json_t *params)
@@ -109,8 +106,7 @@ static void pump(struct h2sess_control *control)
 	control_lists_continue(control);
 }
 
-/* ---- the end: the control thread
- * ----------------------------------------------------------------- */
+/* ---- the end: the control thread ------------------------------------------------------------ */
 
 static void close_all(struct h2sess_control *control)
 {
@@ -166,8 +162,7 @@ static void on_wakeup(uv_async_t *async)
 	end_when_idle(control);
 }
 
-/* ---- the link's handler: the control thread
- * ------------------------------------------------------ */
+/* ---- the link's handler: the control thread ------------------------------------------------- */
 
 static json_t *on_hello(void *user)
 {
@@ -221,8 +216,7 @@ static const struct link_handler handler = {
 	.down = on_down,
 };
 
-/* ---- the thread
- * ---------------------------------------------------------------------------------- */
+/* ---- the thread ----------------------------------------------------------------------------- */
 
 static void tell_sessions(struct h2sess_control *control)
 {
@@ -270,89 +264,7 @@ static int start_thread(struct h2sess_control *control)
 	return r < 0 ? H2SESS_ENOMEM : 0;
 }
 
-/* ---- options
- * ------------------------------------------------------------------------------------- */
-
-static bool is_name(const char *name)
-{
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				      "0123456789._-";
-	size_t len = strspn(name, allowed);
-
-	return len >= 1 && len <= CONTROL_NAME_MAX && name[len] == '\0';
-}
-
-static bool is_boot_id(const char *boot)
-{
-	size_t len = strspn(boot, "abcdefghijklmnopqrstuvwxyz0123456789");
-
-	return len >= 8 && len <= 32 && boot[len] == '\0';
-}
-
-/* "HOST-PID", without what a name may not hold. */
-static void default_name(char name[CONTROL_NAME_MAX + 1])
-{
-	char host[CONTROL_NAME_MAX - 20] = "";
-
-	gethostname(host, sizeof(host) - 1);
-	snprintf(name, CONTROL_NAME_MAX + 1, "%s-%ld", host[0] ? host : "worker", (long)getpid());
-	for (char *at = name; *at; at++) {
-		char one[2] = {*at, '\0'};
-
-		if (!is_name(one))
-			*at = '-';
-	}
-}
-
-static bool options_ok(const struct h2sess_control_options *o)
-{
-	size_t path_len = o->path ? strnlen(o->path, CONTROL_PATH_MAX + 1) : 0;
-
-	if (path_len < 1 || path_len > CONTROL_PATH_MAX || o->n_labels > CONTROL_LABELS_MAX)
-		return false;
-	return (!o->name || is_name(o->name)) && (!o->succeeds || is_boot_id(o->succeeds));
-}
-
-static bool label_ok(const struct h2sess_control_label *label)
-{
-	size_t key_len = label->key ? strnlen(label->key, CONTROL_LABEL_KEY_MAX + 1) : 0;
-
-	return key_len >= 1 && key_len <= CONTROL_LABEL_KEY_MAX && label->value &&
-	       strnlen(label->value, CONTROL_LABEL_VALUE_MAX + 1) <= CONTROL_LABEL_VALUE_MAX;
-}
-
-/* Returns 0, H2SESS_EINVAL (a label that is not one, or not UTF-8), H2SESS_ENOMEM. */
-static int copy_labels(struct h2sess_control *control, const struct h2sess_control_options *o)
-{
-	control->labels = json_object();
-	if (!control->labels)
-		return H2SESS_ENOMEM;
-	for (size_t i = 0; i < o->n_labels; i++) {
-		const struct h2sess_control_label *label = &o->labels[i];
-
-		if (!label_ok(label) ||
-		    json_object_set_new(control->labels, label->key, json_string(label->value)) < 0)
-			return H2SESS_EINVAL;
-	}
-	return 0;
-}
-
-static int copy_options(struct h2sess_control *control, const struct h2sess_control_options *o)
-{
-	control->path = mem_strdup(o->path);
-	if (o->succeeds)
-		control->succeeds = mem_strdup(o->succeeds);
-	if (!control->path || (o->succeeds && !control->succeeds))
-		return H2SESS_ENOMEM;
-	if (o->name)
-		strcpy(control->name, o->name); /* is_name() has measured it */
-	else
-		default_name(control->name);
-	return copy_labels(control, o);
-}
-
-/* ---- life
- * ---------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static void control_free(struct h2sess_control *control)
 {
@@ -415,7 +327,7 @@ static int control_new(struct h2sess_server *srv, const struct h2sess_control_op
 	control->started_ms = unix_now_ms();
 	list_init(&control->returned);
 	list_init(&control->lists);
-	r = copy_options(control, o);
+	r = control_options_copy(control, o);
 	if (r < 0) {
 		control_free(control);
 		return r;
@@ -451,7 +363,7 @@ int h2sess_control_start(struct h2sess_server *srv, const struct h2sess_control_
 	struct h2sess_control *control;
 	int r;
 
-	if (!srv || !options || !ret || options->size < sizeof(*options) || !options_ok(options))
+	if (!srv || !options || !ret || !control_options_ok(options))
 		return H2SESS_EINVAL;
 	r = control_new(srv, options, &control);
 	if (r < 0)

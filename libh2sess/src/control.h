@@ -80,6 +80,13 @@ struct h2sess_control {
 /* Have the control thread look at its queues. Any thread. */
 void control_wake(struct h2sess_control *control);
 
+/* ---- control_options.c ---- */
+bool control_options_ok(const struct h2sess_control_options *options);
+/* Into an empty control, which owns the copies on failure too. Returns 0, H2SESS_EINVAL,
+ * H2SESS_ENOMEM. */
+int control_options_copy(struct h2sess_control *control,
+			 const struct h2sess_control_options *options);
+
 /* ---- control_hello.c: this worker as rpc.md describes it ---- */
 json_t *control_hello(struct h2sess_control *control);
 /* Params of a worker.update with what may have changed but `sessions`. */

@@ -46,8 +46,7 @@ struct link_connection {
 	char read_buf[READ_MAX];
 };
 
-/* ---- the end of a connection, and the next one
- * --------------------------------------------------- */
+/* ---- the end of a connection, and the next one ---------------------------------------------- */
 
 static void free_lines(struct list *lines)
 {
@@ -119,8 +118,7 @@ static void fail(struct control_link *link, const char *why)
 	connect_later(link);
 }
 
-/* ---- output
- * -------------------------------------------------------------------------------------- */
+/* ---- output --------------------------------------------------------------------------------- */
 
 static void write_some(struct link_connection *c);
 
@@ -218,8 +216,7 @@ bool link_idle(const struct control_link *link)
 	return !link->up || !link->connection || link->connection->output_bytes == 0;
 }
 
-/* ---- input
- * --------------------------------------------------------------------------------------- */
+/* ---- input ---------------------------------------------------------------------------------- */
 
 static void on_deadline(uv_timer_t *timer)
 {
@@ -320,8 +317,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 	*buf = uv_buf_init(c->read_buf, sizeof(c->read_buf));
 }
 
-/* ---- connecting
- * ---------------------------------------------------------------------------------- */
+/* ---- connecting ----------------------------------------------------------------------------- */
 
 static void say_hello(struct link_connection *c)
 {

@@ -62,8 +62,7 @@ struct push_book *push_book_new(size_t max, void (*wake)(void *user), void *user
 	return book;
 }
 
-/* ---- records
- * ------------------------------------------------------------------------------------- */
+/* ---- records -------------------------------------------------------------------------------- */
 
 void push_record_ref(struct push_record *record)
 {
@@ -135,8 +134,7 @@ void push_book_repeat(struct push_record *record)
 	uv_mutex_unlock(&record->book->lock);
 }
 
-/* ---- the book
- * ------------------------------------------------------------------------------------ */
+/* ---- the book ------------------------------------------------------------------------------- */
 
 bool push_name_ok(const char *name)
 {
@@ -267,8 +265,7 @@ void push_book_close(struct push_book *book)
 	book_unref(book);
 }
 
-/* ---- what the daemon is told
- * --------------------------------------------------------------------- */
+/* ---- what the daemon is told ---------------------------------------------------------------- */
 
 /* With the lock held. */
 static struct push_state state_of(const struct push_record *record)
