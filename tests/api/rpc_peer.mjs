@@ -808,6 +808,30 @@ test('cancelling says how many will not be sent', async (t) => {
 	assert.deepEqual(await link.result('push.cancel', { push: 'p-1' }), { cancelled: 0 });
 });
 
+test('what a peer does not take waits, can be cancelled, and runs out of time', async (t) => {
+	const { scene, link } = await pushScene(t);
+	const stuck = rawClient(scene.port);
+	t.after(() => stuck.destroy());
+	stuck.pause();
+	const { session } = await link.event('connect');
+	const push = { session, alt: 'x'.repeat(16000), origin: 'https://a.org', lint: false };
+	const n = 500; // more than the socket's buffers hold
+
+	await Promise.all(Array.from({ length: n }, (_, i) =>
+		link.result('session.altsvc', { push: `q-${i}`, ...push })));
+	const late = await link.result('session.altsvc', { push: 'late', ...push, deadlineMs: 200 });
+	assert.equal(late.outcome, 'queued');
+	const update = link.update('late', 'not_sent');
+	assert.equal((await update).sessions[0].reason, 'DEADLINE');
+	assert.deepEqual(await link.result('push.cancel', { push: `q-${n - 1}` }), { cancelled: 1 });
+	assert.equal((await link.update(`q-${n - 1}`, 'not_sent')).sessions[0].reason, 'CANCELLED');
+	assert.deepEqual(await link.result('push.cancel', { push: `q-${n - 1}` }), { cancelled: 0 });
+	stuck.destroy();
+	const gone = await link.next('the end of the last', ({ method, params }) =>
+		method === 'push.update' && params.push === `q-${n - 2}` && params.state === 'done');
+	assert.deepEqual([gone.sessions[0].outcome, gone.sessions[0].reason], ['not_sent', 'SESSION_GONE']);
+});
+
 /* ---- a daemon that is wrong ----------------------------------------------------------------------- */
 
 test('what is no message is answered with an error and ends the connection', async (t) => {

@@ -11,9 +11,9 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "../../libh2sess/src/control.h"
-#include "../../libh2sess/src/memory.h"
-#include "../../libh2sess/src/values.h"
+#include "libh2sess/src/control.h"
+#include "libh2sess/src/memory.h"
+#include "libh2sess/src/values.h"
 
 /* ---- the event queue ------------------------------------------------------------------------ */
 

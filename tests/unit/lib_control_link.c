@@ -19,7 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "../../libh2sess/src/control_link.h"
+#include "libh2sess/src/control_link.h"
 
 #define PATIENCE_MS 5000
 
