@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What stands before the calls: tokens, roles, Host, Origin, framing, sizes, media types.
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { Daemon, binary } from './controld_support.mjs';
+import { FakeWorker } from './fake_worker.mjs';
+
+const daemon = new Daemon(['--api-host', 'api.example.com', '--metrics', '127.0.0.1:0'], { tcp: true });
+let worker, id;
+
+before(async () => {
+	await daemon.start();
+	worker = new FakeWorker(daemon.rpc);
+	({ id } = worker.addSession(1));
+	await worker.start();
+});
+
+after(() => daemon.end());
+
+const status = (text) => Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1]);
+
+test('TCP wants a token, a Unix socket does not', async () => {
+	assert.equal((await daemon.get('/v1/workers')).status, 200);
+	for (const token of ['', 'x', `${daemon.tokens.admin.token}x`]) {
+		const { status: code, headers, json } = await daemon.get('/v1/workers', { token });
+		assert.equal(code, 401);
+		assert.match(headers['www-authenticate'], /^Bearer/);
+		assert.equal(json.code, 'ERR_UNAUTHORIZED');
+	}
+	assert.equal((await daemon.get('/nowhere', { token: '' })).status, 401); // before the path is looked at
+	assert.equal((await daemon.get('/healthz', { token: '' })).status, 401);
+	assert.equal((await daemon.get('/v1/workers', { token: daemon.tokens.read.token })).status, 200);
+	const basic = await daemon.get('/v1', { token: 'x', headers: { Authorization: `Basic ${daemon.tokens.read.token}` } });
+	assert.equal(basic.status, 401);
+	assert.equal((await daemon.get(`/v1/workers?token=${daemon.tokens.read.token}`, { token: '' })).status, 401);
+});
+
+test('each role can do what is its own', async () => {
+	const push = (role) => daemon.post(`/v1/sessions/${id}/altsvc`, { alt: 'x' }, { token: daemon.tokens[role].token });
+	const refused = await push('read');
+	assert.deepEqual([refused.status, refused.json.code], [403, 'ERR_FORBIDDEN']);
+	assert.equal((await push('push')).status, 200);
+	assert.equal(worker.requests.at(-1).params.by, 't-push');
+	assert.equal((await push('admin')).status, 200);
+});
+
+test('a Host that is not ours is refused, for reads too', async () => {
+	const { token } = daemon.tokens.admin;
+	const get = (host) => daemon.get('/v1', { token, headers: { Host: host } });
+	const { port } = daemon;
+	for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `LOCALHOST:${port}`, `[::1]:${port}`, 'api.example.com',
+		'api.example.com:443'])
+		assert.equal((await get(host)).status, 200, host);
+	for (const host of ['evil.example', `evil.example:${port}`, '127.0.0.1', '127.0.0.1:1', `127.0.0.1.evil.org:${port}`,
+		`localhost:${port}.evil.org`, 'api.example.com.evil.org', 'api.example.com:x', `127.0.0.1:${port}0`])
+		assert.equal((await get(host)).status, 421, host);
+	assert.equal((await daemon.get('/v1', { headers: { Host: 'anything' } })).status, 200);
+});
+
+test('an Origin from elsewhere is refused', async () => {
+	const { token } = daemon.tokens.admin;
+	const get = (origin) => daemon.get('/v1', { token, headers: { Origin: origin } });
+	assert.equal((await get(`http://localhost:${daemon.port}`)).status, 200);
+	assert.equal((await get('https://api.example.com')).status, 200);
+	for (const origin of ['null', 'http://evil.example', `http://evil.example:${daemon.port}`, 'http://localhost',
+		`ftp://localhost:${daemon.port}`, `localhost:${daemon.port}`]) {
+		const { status: code, json, headers } = await get(origin);
+		assert.deepEqual([code, json.code], [403, 'ERR_FOREIGN_ORIGIN'], origin);
+		assert.equal(headers['access-control-allow-origin'], undefined);
+	}
+});
+
+test('a target in absolute form is held to the same names', async () => {
+	const ask = (target) => daemon.raw(`GET ${target} HTTP/1.1\r\nHost: 127.0.0.1:${daemon.port}\r\n` +
+		`Authorization: Bearer ${daemon.tokens.read.token}\r\nConnection: close\r\n\r\n`, { tcp: true });
+	assert.equal(status(await ask(`http://127.0.0.1:${daemon.port}/v1`)), 200);
+	assert.equal(status(await ask('http://evil.example/v1')), 421);
+});
+
+test('a head that two readers could read in two ways is refused, and the connection closed', async () => {
+	const heads = {
+		'TE and CL': 'Host: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n',
+		'two CL': 'Host: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n',
+		'two equal CL': 'Host: x\r\nContent-Length: 5\r\nContent-Length: 5\r\n',
+		'two TE': 'Host: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n',
+		'TE list': 'Host: x\r\nTransfer-Encoding: gzip, chunked\r\n',
+		'TE other': 'Host: x\r\nTransfer-Encoding: identity\r\n',
+		'CL signed': 'Host: x\r\nContent-Length: +5\r\n',
+		'CL list': 'Host: x\r\nContent-Length: 5, 5\r\n',
+		'no Host': '',
+		'two Hosts': 'Host: x\r\nHost: y\r\n',
+		'space in a name': 'Host: x\r\nContent-Length : 5\r\n',
+		'two Content-Types': 'Host: x\r\nContent-Type: application/json\r\nContent-Type: text/plain\r\n',
+	};
+	const smuggled = 'GET /v1/smuggled HTTP/1.1\r\nHost: x\r\n\r\n';
+	for (const [name, head] of Object.entries(heads)) {
+		const text = await daemon.raw(`POST /v1/sessions/${id}/altsvc HTTP/1.1\r\n${head}\r\n${smuggled}`);
+		assert.equal(status(text), 400, `${name}: ${text.slice(0, 200)}`);
+		assert.ok(!text.includes('404'), `${name}: what follows is not a request`);
+	}
+});
+
+test('targets with NULs, controls, bad escapes and fragments are refused', async () => {
+	for (const target of ['/v1/workers%00', '/v1/%00/../workers', '/v1/%zz', '/v1/%', '/v1/%ff', '/v1/a%0ab', '/v1/workers#x',
+		'v1/workers', 'ftp://x/v1']) {
+		const text = await daemon.raw(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+		assert.equal(status(text), 400, target);
+	}
+	const tcp = await daemon.raw(`GET /v1/%00 HTTP/1.1\r\nHost: 127.0.0.1:${daemon.port}\r\nConnection: close\r\n\r\n`,
+		{ tcp: true });
+	assert.equal(status(tcp), 401);
+});
+
+test('bodies have a type and a size', async () => {
+	const post = (body, headers) => daemon.post(`/v1/sessions/${id}/altsvc`, body, { headers });
+	for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/jsonx', 'application/json5'])
+		assert.equal((await post('{"alt":"x"}', { 'Content-Type': type })).status, 415, type);
+	for (const type of ['application/json', 'Application/JSON; charset=utf-8'])
+		assert.equal((await post('{"alt":"x"}', { 'Content-Type': type })).status, 200, type);
+	const large = await post(JSON.stringify({ alt: 'x'.repeat(2 << 20) }));
+	assert.deepEqual([large.status, large.json.code], [413, 'ERR_BODY_TOO_LARGE']);
+	const chunked = await daemon.raw(`POST /v1/sessions/${id}/altsvc HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n` +
+		'Content-Type: application/json\r\nConnection: close\r\n\r\n' +
+		`${'80000\r\n' + 'x'.repeat(0x80000) + '\r\n'}`.repeat(3) + '0\r\n\r\n');
+	assert.equal(status(chunked), 413);
+	const huge = await daemon.raw(`POST /v1/sessions/${id}/altsvc HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n` +
+		'Content-Type: application/json\r\n\r\n');
+	assert.equal(status(huge), 413);
+	const get = await daemon.get('/v1', { headers: { 'Content-Length': 2 }, body: '{}' });
+	assert.deepEqual([get.status, get.json.code], [400, 'ERR_UNEXPECTED_BODY']);
+});
+
+test('a connection is kept after a refusal', async () => {
+	const text = await daemon.raw('POST /v1/workers HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n' +
+		'Content-Type: application/json\r\n\r\n{}' + 'GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n' +
+		'GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+	assert.deepEqual([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map((m) => Number(m[1])), [405, 404, 200]);
+});
+
+test('a flood of header fields is refused', async () => {
+	const many = await daemon.raw(`GET /v1 HTTP/1.1\r\nHost: x\r\n${'A: b\r\n'.repeat(200)}\r\n`);
+	assert.equal(status(many), 431);
+	const long = await daemon.raw(`GET /v1 HTTP/1.1\r\nHost: x\r\nA: ${'b'.repeat(100000)}\r\n\r\n`);
+	assert.equal(status(long), 431);
+	assert.equal((await daemon.get('/healthz')).status, 200);
+});
+
+test('the metrics listener has two paths and no token', async () => {
+	const { port } = daemon.ready.metrics;
+	const get = async (target, headers = {}) => (await fetch(`http://127.0.0.1:${port}${target}`, { headers })).status;
+	assert.equal(await get('/metrics'), 200);
+	assert.equal(await get('/healthz'), 200);
+	assert.equal(await get('/v1/workers'), 404);
+	assert.equal(await get('/openapi.yaml'), 404);
+});
+
+test('no token and no body is ever logged', async () => {
+	await daemon.post('/v1/sessions/x/altsvc', { alt: 'a-secret-alt' }, { token: daemon.tokens.push.token });
+	for (const { token } of Object.values(daemon.tokens))
+		assert.ok(!daemon.log.includes(token));
+	assert.ok(!daemon.log.includes('a-secret-alt'));
+});
+
+test('tokens are read again on SIGHUP, and a bad file keeps the old ones', async () => {
+	const fresh = Daemon.token('read', 'fresh');
+	const loaded = (text) => new Promise((resolve) => {
+		const look = () => daemon.log.includes(text) && (daemon.child.stderr.off('data', look), resolve());
+		daemon.child.stderr.on('data', look);
+	});
+	let wait = loaded('4 tokens are loaded');
+	fs.appendFileSync(daemon.tokenFile, `# more\n\n${fresh.line}\n`);
+	daemon.child.kill('SIGHUP');
+	await wait;
+	assert.equal((await daemon.get('/v1', { token: fresh.token })).status, 200);
+	wait = loaded('the old tokens are kept');
+	fs.appendFileSync(daemon.tokenFile, 'nonsense\n');
+	daemon.child.kill('SIGHUP');
+	await wait;
+	assert.equal((await daemon.get('/v1', { token: fresh.token })).status, 200);
+});
+
+test('sockets have the mode and role that was asked for', async () => {
+	const readOnly = path.join(daemon.dir, 'read.sock');
+	const other = new Daemon(['--api', `unix:${readOnly},role=read,mode=0600`]);
+	await other.start();
+	try {
+		assert.equal(fs.statSync(other.socketPath).mode & 0o777, 0o660);
+		assert.equal(fs.statSync(readOnly).mode & 0o777, 0o600);
+		other.socketPath = readOnly;
+		assert.equal((await other.get('/v1')).status, 200);
+		assert.equal((await other.post('/v1/sessions/x/altsvc', {})).status, 403);
+	} finally {
+		await other.end();
+	}
+});
+
+test('a wrong command line is one line and exit status 2', () => {
+	const bad = [
+		['--nope'], ['--api'], ['--api', 'tcp'], ['--api', '0.0.0.0:0', '--token-file', 'x'], ['--api', '[::]:0'],
+		['--api', '127.0.0.1:0'], ['--api', '127.0.0.1:99999'], ['--api', 'unix:'], ['--api', 'unix:/x,role=king'],
+		['--api', 'unix:/x,mode=9'], ['--api', `unix:/${'x'.repeat(120)}`], ['--new-token', 'king', 'x'], ['stray'],
+		['--config', '/nowhere/at/all'], ['--event-streams', '0'], ['--rpc-user', 'nobody-at-all'],
+	];
+	for (const args of bad) {
+		const { status: code, stderr } = spawnSync(binary, args, { encoding: 'utf8' });
+		assert.equal(code, 2, args.join(' '));
+		assert.match(stderr, /^h2sess-controld: [^\n]+\n$/, args.join(' '));
+	}
+	assert.match(execFileSync(binary, ['--help'], { encoding: 'utf8' }), /--token-file/);
+	assert.match(execFileSync(binary, ['--version'], { encoding: 'utf8' }), /^h2sess-controld \d/);
+});
+
+test('every flag is a key of the configuration file, and the command line wins', async () => {
+	const config = path.join(daemon.dir, 'controld.conf');
+	const one = path.join(daemon.dir, 'one.sock');
+	fs.writeFileSync(config, `; a comment\nno-state = yes\napi = unix:${one},role=read\napi = unix:${one}2\nevent-streams = 7\n`);
+	const other = new Daemon(['--config', config]);
+	await other.start(); // which gives --api, so those of the file are gone
+	assert.deepEqual(other.ready.api, [{ path: other.socketPath }]);
+	await other.end();
+	fs.writeFileSync(config, 'colour = red\n');
+	const { status: code, stderr } = spawnSync(binary, ['--config', config], { encoding: 'utf8' });
+	assert.deepEqual([code, stderr.split('\n').length], [2, 2]);
+	assert.match(stderr, /colour/);
+});
