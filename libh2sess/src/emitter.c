@@ -167,6 +167,8 @@ static bool call(struct h2sess_emitter *e, enum event_id id, const struct h2sess
 	list_for_each(pos, &e->listeners) {
 		struct listener *l = container_of(pos, struct listener, link);
 
+		if (e->dead)
+			break; /* the host has freed it: nobody is called any more */
 		if (l->prepended != prepended || !listens(l, id, ev->name, newest))
 			continue;
 		if (l->once) {

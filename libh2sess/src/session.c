@@ -665,6 +665,7 @@ int h2sess_session_close(struct h2sess_session *s)
 {
 	if (s->destroyed || s->closed)
 		return 0;
+	session_push_submit(s); /* what was pushed before is sent (row 31 of Node's) */
 	s->closed = true;
 	if (!s->open)
 		session_fail(s, 0, H2SESS_NO_ERROR);

@@ -113,7 +113,8 @@ static bool is_skipped(const struct h2sess_session *s, int32_t id)
 	return false;
 }
 
-/* The answer to a PING or SETTINGS of ours; those that nobody asked for are no better than noise. */
+/* The answer to a PING or SETTINGS of ours; those that nobody asked for are no better than noise.
+ */
 static bool is_awaited_ack(struct h2sess_session *s, const nghttp2_frame_hd *hd)
 {
 	if (!(hd->flags & NGHTTP2_FLAG_ACK) || !s->awaited_acks)
@@ -398,8 +399,12 @@ static void note_local_end(struct h2sess_session *s, const nghttp2_frame_hd *hd)
 	if (!(hd->flags & NGHTTP2_FLAG_END_STREAM))
 		return;
 	st = find(s->ng, hd->stream_id);
-	if (st)
-		st->local_end = true;
+	if (!st)
+		return;
+	st->local_end = true;
+	if (st->reset_at_end)
+		nghttp2_submit_rst_stream(s->ng, NGHTTP2_FLAG_NONE, hd->stream_id,
+					  NGHTTP2_NO_ERROR);
 }
 
 static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *user)

@@ -226,6 +226,10 @@ int h2sess_stream_close(struct h2sess_stream *st, uint32_t code)
 	if (st->closed || st->destroyed || s->destroyed)
 		return 0;
 	st->our_reset = true;
+	if (code == H2SESS_NO_ERROR && st->ended && !st->local_end) {
+		st->reset_at_end = true; /* RFC 9113 8.1: behind the complete response */
+		return 0;
+	}
 	st->destroyed = true;
 	st->rst_code = code;
 	session_push_submit(s);

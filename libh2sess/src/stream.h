@@ -50,7 +50,8 @@ struct h2sess_stream {
 	bool closed;	 /* nghttp2 has closed it */
 	bool destroyed;	 /* the host has */
 	bool aborted;
-	bool our_reset; /* the RST_STREAM is our own doing, not the peer's fault */
+	bool our_reset;	   /* the RST_STREAM is our own doing, not the peer's fault */
+	bool reset_at_end; /* RST_STREAM(NO_ERROR) follows the end of the response */
 	bool paused;
 	bool end_queued; /* `end` waits behind what is in the inbox */
 	bool trailers_queued;
