@@ -145,7 +145,7 @@ struct h2sess_session {
 
 	struct guard guard;
 	uint32_t awaited_acks; /* PING and SETTINGS of ours that have left */
-	uint64_t memory; /* bytes that the peer makes us hold: headers and write buffers */
+	uint64_t memory;       /* bytes that the peer makes us hold: headers and write buffers */
 
 	uint64_t created_ms;	   /* Unix time */
 	uint64_t started_at;	   /* loop_now(): handshake and preface */
