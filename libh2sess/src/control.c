@@ -119,16 +119,6 @@ static void close_all(struct h2sess_control *control)
 	uv_close((uv_handle_t *)&control->wakeup, NULL);
 }
 
-/* Lists that wait for room that does not come. */
-static void drop_lists(struct h2sess_control *control)
-{
-	struct list *at;
-
-	while ((at = list_pop(&control->lists)))
-		control_request_fail(container_of(at, struct control_request, link), H2SESS_ESTATE,
-				     NULL);
-}
-
 /* All that is left has been sent, or had its time; and no loop has a request of ours any more. */
 static void end_when_idle(struct h2sess_control *control)
 {
@@ -137,7 +127,7 @@ static void end_when_idle(struct h2sess_control *control)
 	if (!atomic_load(&control->stopping) || control->closing)
 		return;
 	if (control->flushed)
-		drop_lists(control);
+		control_lists_drop(control);
 	if (control->requests == 0 && sent)
 		close_all(control);
 }

@@ -118,6 +118,8 @@ bool control_server_started(struct h2sess_control *control);
 void control_list(struct control_request *request);
 /* Start the lists that wait, as far as there is room. */
 void control_lists_continue(struct h2sess_control *control);
+/* Fail those that wait for room that does not come. */
+void control_lists_drop(struct h2sess_control *control);
 
 /* ---- control_push.c ---- */
 void control_push(struct control_request *request);

@@ -2,6 +2,7 @@
 #ifndef H2SESS_LOOP_H
 #define H2SESS_LOOP_H
 
+#include "frame_slab.h"
 #include "list.h"
 #include "session_table.h"
 
@@ -50,6 +51,7 @@ struct loop {
 	struct list listeners; /* struct listener_fd.link */
 	struct list sessions;  /* struct h2sess_session.link, for walking in no order */
 	struct session_table table;
+	struct frame_slab slab;
 	struct list conns;     /* struct conn.link: every descriptor, lingering ones too */
 	struct list dirty;     /* struct h2sess_session.dirty_link: to flush before poll */
 	struct list ended;     /* struct h2sess_session.ended_link: to finish before poll */

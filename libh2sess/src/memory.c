@@ -66,37 +66,6 @@ char *mem_strdup(const char *s)
 	return mem_strndup(s, strlen(s));
 }
 
-static void *ng_malloc(size_t size, void *user)
-{
-	(void)user;
-	return mem_alloc(size);
-}
-
-static void ng_free(void *p, void *user)
-{
-	(void)user;
-	mem_free(p);
-}
-
-static void *ng_calloc(size_t n, size_t size, void *user)
-{
-	(void)user;
-	return mem_calloc(n, size);
-}
-
-static void *ng_realloc(void *p, size_t size, void *user)
-{
-	(void)user;
-	return mem_realloc(p, size);
-}
-
-nghttp2_mem *mem_nghttp2(void)
-{
-	static nghttp2_mem mem = {NULL, ng_malloc, ng_free, ng_calloc, ng_realloc};
-
-	return &mem;
-}
-
 int h2sess_set_allocator(const struct h2sess_allocator *allocator)
 {
 	if (atomic_load(&frozen))

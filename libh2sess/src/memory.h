@@ -6,7 +6,6 @@
 #ifndef H2SESS_MEMORY_H
 #define H2SESS_MEMORY_H
 
-#include <nghttp2/nghttp2.h>
 #include <stddef.h>
 
 void *mem_alloc(size_t size);
@@ -18,8 +17,5 @@ char *mem_strndup(const char *s, size_t len);
 
 /* Freeze the hook: it cannot change once something was allocated through it. */
 void mem_freeze(void);
-
-/* For nghttp2; static. */
-nghttp2_mem *mem_nghttp2(void);
 
 #endif

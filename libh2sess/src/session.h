@@ -145,6 +145,8 @@ struct h2sess_session {
 
 	struct guard guard;
 	uint32_t awaited_acks; /* PING and SETTINGS of ours that have left */
+	void *frame_block;     /* of the loop's slab; NULL: none */
+	bool resting;	       /* its pages have been dropped */
 	uint64_t memory;       /* bytes that the peer makes us hold: headers and write buffers */
 
 	uint64_t created_ms;	   /* Unix time */
@@ -263,6 +265,7 @@ void session_timers_init(struct h2sess_session *s);
 void session_timers_update(struct h2sess_session *s);
 static inline void session_active(struct h2sess_session *s)
 {
+	s->resting = false;
 	s->active_at = loop_now(s->loop);
 }
 

@@ -516,8 +516,10 @@ int session_frames_init(struct h2sess_session *s)
 	r = make_callbacks(&cbs);
 	if (r == 0)
 		r = make_option(server_limits(s->loop->server), &option);
-	if (r == 0 && nghttp2_session_server_new3(&s->ng, cbs, s, option, mem_nghttp2()) != 0)
+	frame_slab_last(&s->loop->slab);
+	if (r == 0 && nghttp2_session_server_new3(&s->ng, cbs, s, option, &s->loop->slab.mem) != 0)
 		r = H2SESS_ENOMEM;
+	s->frame_block = frame_slab_last(&s->loop->slab);
 	nghttp2_option_del(option);
 	nghttp2_session_callbacks_del(cbs);
 	return r;

@@ -16,6 +16,7 @@
 
 #define OFF UINT32_MAX
 #define NEVER UINT64_MAX
+#define REST_AFTER_MS 2000  /* without activity: the frame buffer's pages go back */
 #define PROGRESS_BYTES 1024 /* fewer than this in limits.write_timeout_ms is no progress */
 
 static uint64_t after(uint64_t since, uint32_t ms)
@@ -80,6 +81,15 @@ static uint64_t push_due(struct h2sess_session *s, const struct h2sess_limits *l
 
 	(void)limits;
 	return left == NEVER ? NEVER : loop_now(s->loop) + left;
+}
+
+/* Not while a frame may be half written. */
+static uint64_t rest_due(struct h2sess_session *s, const struct h2sess_limits *limits)
+{
+	(void)limits;
+	if (s->resting || !s->frame_block || s->n_streams || conn_blocked(s->conn))
+		return NEVER;
+	return s->active_at + REST_AFTER_MS;
 }
 
 static uint64_t stream_due(const struct h2sess_stream *st)
@@ -159,6 +169,13 @@ static void on_drain(struct h2sess_session *s)
 	session_fail(s, 0, H2SESS_NO_ERROR);
 }
 
+static void on_rest(struct h2sess_session *s)
+{
+	s->resting = true;
+	if (!nghttp2_session_want_write(s->ng))
+		frame_slab_rest(&s->loop->slab, s->frame_block);
+}
+
 static void on_push(struct h2sess_session *s)
 {
 	session_push_report(s);
@@ -196,6 +213,7 @@ static const struct {
 	{drain_due, on_drain},
 	{push_due, on_push},
 	{streams_due, on_streams},
+	{rest_due, on_rest},
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))

@@ -6,24 +6,17 @@
  * is a number makes it an IPv4 address.
  *
  * "Domain to ASCII" of an ASCII host without an xn-- label is lower case and nothing else; only
- * other hosts see libidn2 (UTS 46, non-transitional), which is stricter than browsers. Refused here
- * and accepted by Node, each one on purpose, because no certificate or DNS name can hold it:
- *   - among hosts that libidn2 sees: empty labels, labels over 63 octets, names over 255, labels
- * that begin or end with a hyphen or have two in third and fourth place, xn-- labels that do not
- * survive the way to Unicode and back, code points that IDNA 2008 disallows and UTS 46 lets pass
- * (symbols, emoji).
+ * other hosts see libidn2. It is stricter than browsers: what Node accepts and we refuse is written
+ * down in url_idna.c.
  */
 #include "url_host.h"
 
-#include "memory.h"
+#include "url_idna.h"
 #include "url_ip.h"
 
 #include <h2sess/h2sess.h>
-#include <idn2.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
-#include <strings.h>
 
 /* "Forbidden host code points"; a domain forbids controls, "%" and DEL beside them. */
 static bool is_forbidden(unsigned char c)
@@ -61,29 +54,6 @@ static size_t percent_decode(const char *in, size_t len, char *out)
 	return n;
 }
 
-/* Is there a label that begins with xn--? */
-static bool has_alabel(const char *host, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i + 4 <= len; i++) {
-		if ((i == 0 || host[i - 1] == '.') && strncasecmp(host + i, "xn--", 4) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool is_ascii(const char *s, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++) {
-		if ((unsigned char)s[i] >= 0x80)
-			return false;
-	}
-	return true;
-}
-
 static void lower_ascii(char *s, size_t len)
 {
 	size_t i;
@@ -95,35 +65,14 @@ static void lower_ascii(char *s, size_t len)
 }
 
 /* In place; the room is URL_HOST_ROOM. */
-static int idna(char *host, size_t len)
-{
-	char *out = NULL;
-	int r;
-
-	if (memchr(host, '\0', len))
-		return H2SESS_EURL;
-	r = idn2_lookup_u8((const uint8_t *)host, (uint8_t **)&out,
-			   IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
-	if (r != IDN2_OK)
-		return r == IDN2_MALLOC ? H2SESS_ENOMEM : H2SESS_EURL;
-	len = strlen(out);
-	if (len > 255) {
-		idn2_free(out);
-		return H2SESS_EURL;
-	}
-	memcpy(host, out, len + 1);
-	idn2_free(out);
-	return (int)len;
-}
-
 static int domain_to_ascii(char *host, size_t len)
 {
 	int n = (int)len;
 
-	if (!is_ascii(host, len) || has_alabel(host, len))
-		n = idna(host, len);
-	if (n > 0)
-		lower_ascii(host, (size_t)n);
+	if (url_idna_is_needed(host, len))
+		n = url_idna_to_ascii(host, len);
+	else
+		lower_ascii(host, len);
 	return n == 0 ? H2SESS_EURL : n;
 }
 

@@ -367,11 +367,11 @@ struct h2sess_adopt_options {
  * Take over an established connection: from a host with its own accept loop and its own TLS.
  *
  *   fd   a connected stream socket; taken on success only
- *   ssl  a `SSL *` whose handshake is finished and whose ALPN is "h2" (RFC 9113 3.2), on a socket BIO
- *        of that fd; taken on success only. NULL = cleartext with prior knowledge
+ *   ssl  a `SSL *` whose handshake is finished and whose ALPN is "h2" (RFC 9113 3.2), on a socket
+ * BIO of that fd; taken on success only. NULL = cleartext with prior knowledge
  *
- * Any thread. Returns 0, H2SESS_EINVAL (no connected socket, no ALPN h2), H2SESS_ESTATE (closing, or the handshake is not finished),
- * H2SESS_ELIMIT, H2SESS_ENOMEM.
+ * Any thread. Returns 0, H2SESS_EINVAL (no connected socket, no ALPN h2), H2SESS_ESTATE (closing,
+ * or the handshake is not finished), H2SESS_ELIMIT, H2SESS_ENOMEM.
  */
 H2SESS_API int h2sess_server_adopt(struct h2sess_server *srv, int fd, void *ssl,
 				   const struct h2sess_adopt_options *options);
@@ -746,7 +746,8 @@ H2SESS_API int h2sess_stream_send_trailers(struct h2sess_stream *st,
  * library.
  */
 typedef ssize_t h2sess_source_fn(void *buf, size_t len, bool *ret_eof, void *user);
-/* Called once when the source is not needed any more; must not call into the library. May be NULL. */
+/* Called once when the source is not needed any more; must not call into the library. May be NULL.
+ */
 typedef void h2sess_source_free_fn(void *user);
 
 H2SESS_API int h2sess_stream_respond_with_source(struct h2sess_stream *st,

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sessions.list: a page of the sessions that a selector means, in the order in which they began.
+ *
+ * Owns a list's state between its steps. The control thread starts, merges and answers; the loops,
+ * one after the other, do what needs a session, so that one thread at a time has the state.
+ *
+ * The happy path:
+ *   - each loop notes the numbers of its sessions that match, LIST_LOOK of them looked at a turn;
+ *   - the control thread sorts them, and keeps as many as were asked for, and one to know of more;
+ *   - each loop makes the objects of its own among them, LIST_MAKE a turn;
+ *   - the control thread puts them together, as far as they fit into an answer.
+ * What can go wrong:
+ *   - a selector, limit or id that is wrong: an error that names it;
+ *   - a session ends between the two visits: it is left out, the page is one shorter;
+ *   - the objects weigh more than LIST_WEIGHT: the page ends before its limit, and `next` says
+ * where;
+ *   - CONTROL_LISTS_MAX are under way, or the daemon does not read: the list waits its turn.
+ */
+#include "control.h"
+#include "memory.h"
+#include "selector.h"
+#include "session.h"
+#include "session_json.h"
+#include "values.h"
+
+#include <stdlib.h>
+
+#define LIST_LIMIT_DEFAULT 100
+#define LIST_LIMIT_MAX 1000
+#define LIST_LOOK 1024		       /* sessions looked at in a turn of a loop */
+#define LIST_MAKE 32		       /* objects made in one */
+#define LIST_WEIGHT (RPC_LINE_MAX / 2) /* bytes of objects in an answer */
+
+struct list_state {
+	struct selector selector;
+	size_t limit;
+	size_t loop; /* the one at work */
+	size_t loops;
+	uint64_t after;	 /* number of the session that the page begins after */
+	uint64_t cursor; /* the last one looked at in this loop */
+	size_t taken;	 /* noted of this loop */
+	size_t made;	 /* index of found that is made next */
+	uint64_t *found; /* room for 2 * (limit + 1): what is kept, and one loop's */
+	json_t **objects;
+	size_t n_found;
+	bool failed; /* an object could not be made */
+};
+
+static void state_free(struct list_state *state)
+{
+	for (size_t i = 0; state->objects && i < state->limit; i++)
+		json_decref(state->objects[i]);
+	selector_done(&state->selector);
+	mem_free(state->objects);
+	mem_free(state->found);
+	mem_free(state);
+}
+
+/* The control thread. */
+static void list_finish(struct control_request *request)
+{
+	struct h2sess_control *control = request->control;
+
+	state_free(request->state);
+	control->n_lists--;
+	control_request_finish(request);
+	control_lists_continue(control);
+}
+
+/* ---- the answer: the control thread --------------------------------------------------------- */
+
+static json_t *id_of(uint64_t number)
+{
+	return json_sprintf("%s-%llu", h2sess_boot_id(), (unsigned long long)number);
+}
+
+/* Fill the array; returns the index of found that did not go in, or n_found. */
+static size_t put_sessions(struct list_state *state, json_t *sessions, bool *ok)
+{
+	size_t weight = 0;
+	size_t i;
+
+	for (i = 0; i < state->n_found && i < state->limit; i++) {
+		json_t *object = state->objects[i];
+
+		if (!object)
+			continue;
+		weight += value_weight(object);
+		if (weight > LIST_WEIGHT && json_array_size(sessions) > 0)
+			break;
+		state->objects[i] = NULL;
+		*ok &= json_array_append_new(sessions, object) == 0;
+	}
+	return i;
+}
+
+static void list_answer(struct control_request *request)
+{
+	struct list_state *state = request->state;
+	json_t *result = json_object();
+	json_t *sessions = json_array();
+	bool ok = !state->failed;
+	size_t end = put_sessions(state, sessions, &ok);
+
+	ok &= value_put(result, "sessions", sessions);
+	ok &= value_put(result, "next",
+			end < state->n_found ? id_of(state->found[end - 1]) : json_null());
+	ok &= value_put(result, "total",
+			json_integer((json_int_t)control_sessions(request->control)));
+	request->result = value_if(ok, result);
+	request->error = request->result ? 0 : H2SESS_ENOMEM;
+	list_finish(request);
+}
+
+/* ---- making: the loops ---------------------------------------------------------------------- */
+
+static void make_some(struct loop *loop, void *arg);
+
+/* Have the loop at hand take the next step, or the thread that calls when it cannot. */
+static void visit(struct control_request *request, loop_fn *fn)
+{
+	struct list_state *state = request->state;
+	struct h2sess_server *srv = request->control->server;
+
+	if (server_run_on_loop(srv, state->loop, fn, request) == 0)
+		return;
+	request->error = H2SESS_ENOMEM;
+	control_request_return(request, list_finish);
+}
+
+static bool is_of(uint64_t number, size_t loop)
+{
+	return (number & ((1u << SESSION_LOOP_BITS) - 1)) == loop;
+}
+
+/* Returns whether the loop is through with its own. */
+static bool make_objects(struct list_state *state, struct loop *loop, const char *worker)
+{
+	size_t budget = LIST_MAKE;
+
+	for (; state->made < state->n_found && state->made < state->limit; state->made++) {
+		uint64_t number = state->found[state->made];
+		struct h2sess_session *s;
+
+		if (!is_of(number, state->loop))
+			continue;
+		if (budget-- == 0)
+			return false;
+		s = session_table_find(&loop->table, number);
+		if (!s)
+			continue;
+		state->objects[state->made] = session_json(s, worker);
+		state->failed |= !state->objects[state->made];
+	}
+	return true;
+}
+
+/* A loop that has ended (NULL) has no sessions. */
+static void make_some(struct loop *loop, void *arg)
+{
+	struct control_request *request = arg;
+	struct list_state *state = request->state;
+
+	if (loop && !make_objects(state, loop, request->control->name)) {
+		visit(request, make_some);
+		return;
+	}
+	state->made = 0;
+	if (++state->loop < state->loops)
+		visit(request, make_some);
+	else
+		control_request_return(request, list_answer);
+}
+
+/* ---- looking: the loops --------------------------------------------------------------------- */
+
+static int compare(const void *a, const void *b)
+{
+	const uint64_t *x = a;
+	const uint64_t *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Keep the first ones; one over the limit says that there are more. */
+static void keep_first(struct list_state *state)
+{
+	qsort(state->found, state->n_found, sizeof(*state->found), compare);
+	if (state->n_found > state->limit + 1)
+		state->n_found = state->limit + 1;
+}
+
+/* Returns whether there is nothing left to look at, or enough was found. */
+static bool look(struct list_state *state, struct loop *loop, const char *worker)
+{
+	struct h2sess_session *sessions[LIST_LOOK];
+	size_t n = loop_sessions_after(loop, state->cursor, sessions, LIST_LOOK);
+
+	for (size_t i = 0; i < n && state->taken <= state->limit; i++) {
+		state->cursor = session_number(sessions[i]);
+		if (!selector_matches(&state->selector, sessions[i], worker))
+			continue;
+		state->found[state->n_found++] = state->cursor;
+		state->taken++;
+	}
+	return n < LIST_LOOK || state->taken > state->limit;
+}
+
+static void look_at_some(struct loop *loop, void *arg)
+{
+	struct control_request *request = arg;
+	struct list_state *state = request->state;
+
+	if (loop && !look(state, loop, request->control->name)) {
+		visit(request, look_at_some);
+		return;
+	}
+	keep_first(state);
+	state->cursor = state->after;
+	state->taken = 0;
+	if (++state->loop < state->loops) {
+		visit(request, look_at_some);
+		return;
+	}
+	state->loop = 0;
+	visit(request, make_some);
+}
+
+/* ---- the request: the control thread -------------------------------------------------------- */
+
+static int read_limit(const json_t *json, size_t *ret)
+{
+	*ret = LIST_LIMIT_DEFAULT;
+	if (!json)
+		return 0;
+	if (!json_is_integer(json))
+		return H2SESS_EARGTYPE;
+	if (json_integer_value(json) < 1 || json_integer_value(json) > LIST_LIMIT_MAX)
+		return H2SESS_ERANGE;
+	*ret = (size_t)json_integer_value(json);
+	return 0;
+}
+
+static int read_after(const json_t *json, uint64_t *ret)
+{
+	*ret = 0;
+	if (!json || json_is_null(json))
+		return 0;
+	if (!json_is_string(json))
+		return H2SESS_EARGTYPE;
+	return session_id_parse(json_string_value(json), ret) == 0 ? 0 : H2SESS_EINVAL;
+}
+
+static int state_read(struct list_state *state, json_t *params, const char **ret_field)
+{
+	int r = read_limit(json_object_get(params, "limit"), &state->limit);
+
+	*ret_field = "limit";
+	if (r < 0)
+		return r;
+	*ret_field = "after";
+	r = read_after(json_object_get(params, "after"), &state->after);
+	if (r < 0)
+		return r;
+	state->cursor = state->after;
+	return selector_parse(json_object_get(params, "select"), &state->selector, ret_field);
+}
+
+static int state_new(struct control_request *request, const char **ret_field)
+{
+	struct list_state *state = mem_calloc(1, sizeof(*state));
+	int r;
+
+	if (!state)
+		return H2SESS_ENOMEM;
+	r = state_read(state, request->params, ret_field);
+	if (r == 0) {
+		state->loops = server_loops(request->control->server);
+		state->found = mem_calloc(2 * (state->limit + 1), sizeof(*state->found));
+		state->objects = mem_calloc(state->limit, sizeof(json_t *));
+		if (!state->found || !state->objects)
+			r = H2SESS_ENOMEM;
+	}
+	if (r < 0)
+		state_free(state);
+	else
+		request->state = state;
+	return r;
+}
+
+void control_list(struct control_request *request)
+{
+	const char *field = NULL;
+	int r = state_new(request, &field);
+
+	if (r < 0) {
+		control_request_fail(request, r, r == H2SESS_ENOMEM ? NULL : field);
+		return;
+	}
+	list_add_tail(&request->control->lists, &request->link);
+	control_lists_continue(request->control);
+}
+
+static void list_begin(struct control_request *request)
+{
+	struct h2sess_control *control = request->control;
+	struct list_state *state = request->state;
+
+	control->n_lists++;
+	if (control_server_started(control) && state->loops > 0)
+		visit(request, look_at_some);
+	else
+		list_answer(request);
+}
+
+void control_lists_continue(struct h2sess_control *control)
+{
+	while (control->n_lists < CONTROL_LISTS_MAX && link_has_room(&control->link) &&
+	       !list_empty(&control->lists)) {
+		struct list *at = list_pop(&control->lists);
+
+		list_begin(container_of(at, struct control_request, link));
+	}
+}
+
+void control_lists_drop(struct h2sess_control *control)
+{
+	struct list *at;
+
+	while ((at = list_pop(&control->lists))) {
+		struct control_request *request = container_of(at, struct control_request, link);
+
+		state_free(request->state);
+		control_request_fail(request, H2SESS_ESTATE, NULL);
+	}
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef H2SESS_SELECTOR_H
+#define H2SESS_SELECTOR_H
+
+#include <h2sess/h2sess.h>
+#include <jansson.h>
+
+#define SELECTOR_IDS_MAX 65536	 /* more than a server may hold of sessions by default */
+#define SELECTOR_LABELS_MAX 32	 /* as many as a session can have */
+#define SELECTOR_TEXT_MAX 1024	 /* octets of a string; a longer one is in no session */
+#define SELECTOR_GLOB_MAX 255	 /* octets of a glob */
+#define SELECTOR_SECONDS_MAX 1e9 /* of minAge and idleFor */
+#define SELECTOR_GLOB_WORDS (SELECTOR_GLOB_MAX / 64 + 1)
+
+struct selector_label {
+	const char *key;
+	const char *value;
+};
+
+/* A glob as an automaton: see selector.c. */
+struct selector_glob {
+	size_t n; /* octets that are no star */
+	uint64_t star[SELECTOR_GLOB_WORDS];
+	uint64_t steps[256][SELECTOR_GLOB_WORDS];
+};
+
+/* A block of addresses; IPv4 is kept as IPv4-mapped IPv6. */
+struct selector_block {
+	uint8_t address[16];
+	unsigned int bits; /* of address that count, 0 to 128 */
+	bool is_ip4;
+};
+
+/* Which sessions. Strings are borrowed from source. Read by any thread, once parsed. */
+struct selector {
+	json_t *source;	  /* a reference; NULL: none was given, so every session matches */
+	uint32_t given;	  /* bits, in the order of the table in selector.c */
+	const char **ids; /* sorted */
+	size_t n_ids;
+	struct selector_label labels[SELECTOR_LABELS_MAX];
+	size_t n_labels;
+	const char *worker;
+	const char *alpn;
+	char *origin; /* serialised */
+	struct selector_glob *sni;
+	struct selector_glob *user_agent;
+	struct selector_block peer;
+	bool encrypted;
+	bool sample_by_peer;
+	uint64_t min_age_ms;
+	uint64_t idle_for_ms;
+	size_t open_streams;
+	double sample; /* of 1 */
+};
+
+/*
+ * Read a SELECTOR of rpc.md.
+ *
+ *   json       not changed, and not by anybody else until selector_done(); NULL matches every
+ * session ret_field  on an error the name of the wrong member, static or borrowed from json;
+ * "select" for json itself; NULL with H2SESS_ENOMEM
+ *
+ * Returns 0 (selector_done() is due), H2SESS_EINVAL (unknown member, value that is not allowed),
+ * H2SESS_EARGTYPE, H2SESS_ERANGE (a number, a length or a count), H2SESS_EURL (origin),
+ * H2SESS_ENOMEM. On an error ret is empty: selector_done() does nothing.
+ */
+int selector_parse(json_t *json, struct selector *ret, const char **ret_field);
+
+/*
+ * Whether the session is meant. worker: the name of this worker; NULL: it has none. The session's
+ * thread.
+ */
+bool selector_matches(const struct selector *selector, const struct h2sess_session *s,
+		      const char *worker);
+
+/* Where the reference counts of the JSON are not atomic: on the thread that parsed. */
+void selector_done(struct selector *selector);
+
+#endif
