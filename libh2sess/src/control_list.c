@@ -30,7 +30,7 @@
 #define LIST_LIMIT_MAX 1000
 #define LIST_LOOK 1024		       /* sessions looked at in a turn of a loop */
 #define LIST_MAKE 32		       /* objects made in one */
-#define LIST_WEIGHT (RPC_LINE_MAX / 2) /* bytes of objects in an answer */
+#define LIST_WEIGHT (RPC_LINE_MAX - 4096) /* bytes of objects in an answer */
 
 struct list_state {
 	struct selector selector;
@@ -86,7 +86,7 @@ static size_t put_sessions(struct list_state *state, json_t *sessions, bool *ok)
 
 		if (!object)
 			continue;
-		weight += value_weight(object);
+		weight += json_dumpb(object, NULL, 0, JSON_COMPACT) + 1;
 		if (weight > LIST_WEIGHT && json_array_size(sessions) > 0)
 			break;
 		state->objects[i] = NULL;

@@ -18,7 +18,7 @@ async function capture(t, port, file) {
 	capturing.ended = new Promise((resolve) => child.on('close', resolve));
 	capturing.ended.then(() => (capturing.over = true));
 	t.after(() => child.kill('SIGKILL'));
-	await until('tshark capturing', () => capturing.over || /Capturing on/.test(capturing.output));
+	await until('tshark capturing', () => capturing.over || /Capture started/.test(capturing.output));
 	if (!capturing.over) return capturing;
 	console.error(`push_tshark: SKIPPED, tshark cannot capture on lo:\n${capturing.output}`);
 	return null;

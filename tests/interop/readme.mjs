@@ -5,18 +5,20 @@
 // with -N is a stream, which is read until it has all of it. `NAME=...` lines set a variable for those after
 // them (`#=> NAME`: it is not empty).
 import assert from 'node:assert';
-import { spawn, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const bin = resolve(root, process.env.H2SESS_BUILD || 'build', 'bin');
 const dir = mkdtempSync(join(tmpdir(), 'readme-'));
 const programs = [];
+const execFileAsync = promisify(execFile);
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -88,8 +90,9 @@ async function environment() {
   };
 }
 
-function shell(command, env) {
-  return execFileSync('bash', ['-c', command], { encoding: 'utf8', env, timeout: 10000 });
+// The client lives in this process, and has to be heard meanwhile.
+async function shell(command, env) {
+  return (await execFileAsync('bash', ['-c', command], { encoding: 'utf8', env, timeout: 10000 })).stdout;
 }
 
 function check(output, expected) {
@@ -131,8 +134,8 @@ test('the README, line by line', async (t) => {
   const client = connect(port);
   t.after(() => client.destroy());
   client.request({ ':path': '/' }, { endStream: false }).on('error', () => {}).resume();
-  await until('a session with a stream', () =>
-    /"openStreams":1/.test(shell('curl -s --unix-socket $API http://localhost/v1/sessions', env)));
+  await until('a session with a stream', async () =>
+    /"openStreams":1/.test(await shell('curl -s --unix-socket $API http://localhost/v1/sessions', env)));
 
   const list = commands();
   assert.ok(list.length >= 15, `only ${list.length} commands in the README`);
@@ -141,12 +144,12 @@ test('the README, line by line', async (t) => {
       assert.ok(expected, 'the README says nothing of what this answers');
       const variable = /^([A-Z]+)=/.exec(command)?.[1];
       if (variable) {
-        env[variable] = shell(`${command}; printf %s "$${variable}"`, env);
+        env[variable] = await shell(`${command}; printf %s "$${variable}"`, env);
         assert.ok(env[variable]);
       } else if (/ -s?N /.test(command)) {
         await checkStream(command, expected, env, port);
       } else {
-        check(shell(command, env), expected);
+        check(await shell(command, env), expected);
       }
     });
   }
