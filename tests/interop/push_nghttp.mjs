@@ -44,8 +44,9 @@ async function check(t, scheme) {
 		{ origins: ['https://example.com', 'https://example.org'], wait: 'received' });
 	assert.equal(origin.body.outcome, 'received');
 
-	worker.child.kill('SIGTERM'); // ends nghttp in peace, so that it prints what it holds back
+	const stopped = worker.stop(); // ends nghttp in peace, so that it prints what it holds back
 	await nghttp.ended;
+	await stopped;
 	const first = printed(nghttp.output, 'ALTSVC');
 	assert.ok(first, nghttp.output);
 	assert.match(first, /stream_id=0/);

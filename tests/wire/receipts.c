@@ -567,7 +567,7 @@ static struct client *stalled_client(char id[H2SESS_SESSION_ID_MAX])
 {
 	static const struct client_setting wide = {SETTING_INITIAL_WINDOW_SIZE, 0x7fffffff};
 	struct client_options options = {
-		.settings = &wide, .n_settings = 1, .receive_buffer = 4096, .hold_window = true};
+		.settings = &wide, .n_settings = 1, .receive_buffer = 65536, .hold_window = true};
 	struct client *c = test_server_ready(server, &options, id);
 	int result = -1;
 
