@@ -28,8 +28,8 @@
 
 #define LIST_LIMIT_DEFAULT 100
 #define LIST_LIMIT_MAX 1000
-#define LIST_LOOK 1024		       /* sessions looked at in a turn of a loop */
-#define LIST_MAKE 32		       /* objects made in one */
+#define LIST_LOOK 1024			  /* sessions looked at in a turn of a loop */
+#define LIST_MAKE 32			  /* objects made in one */
 #define LIST_WEIGHT (RPC_LINE_MAX - 4096) /* bytes of objects in an answer */
 
 struct list_state {
