@@ -48,7 +48,7 @@ enum rpc_method rpc_method_by_name(const char *name)
 	return (enum rpc_method)method;
 }
 
-/* ---- reading -------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static int read_id(const json_t *id, uint64_t *ret)
 {
@@ -241,7 +241,7 @@ int rpc_reader_feed(struct rpc_reader *reader, const void *data, size_t len, rpc
 	return 0;
 }
 
-/* ---- writing -------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 struct line {
 	char *buf;

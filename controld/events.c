@@ -59,7 +59,7 @@ void events_done(struct events *events)
 	*events = (struct events){0};
 }
 
-/* ---- types --------------------------------------------------------------------------------- */
+/* ---- types ----------------------------------------------------------------------------------- */
 
 static int custom_type(struct events *events, const char *name)
 {
@@ -98,7 +98,7 @@ bool event_filter_wants(const struct event_filter *filter, int type)
 	return filter->types[type];
 }
 
-/* ---- ids ----------------------------------------------------------------------------------- */
+/* ---- ids ------------------------------------------------------------------------------------- */
 
 void event_id(const struct events *events, uint64_t seq, char ret[EVENT_ID_MAX])
 {
@@ -123,7 +123,7 @@ int event_id_parse(const struct events *events, const char *id, uint64_t *ret_se
 	return 0;
 }
 
-/* ---- adding -------------------------------------------------------------------------------- */
+/* ---- adding ---------------------------------------------------------------------------------- */
 
 static void drop_oldest(struct events *events)
 {
@@ -301,7 +301,7 @@ void events_make_visible(struct events *events, uint64_t seq)
 		events->on_visible(events);
 }
 
-/* ---- reading ------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 const struct event *events_at(const struct events *events, uint64_t position)
 {

@@ -4,12 +4,12 @@
  *
  *   1. its members have the right types, name and boot id the right letters, the versions meet;
  *   2. the name is free; or this boot has it already (a new connection replaces the old one); or it
- *succeeds the one that has it; or the one that has it succeeded it;
+ *      succeeds the one that has it; or the one that has it succeeded it;
  *   3. the answer goes out with the event filter, then events that were missed are counted,
- *unfinished pushes are adopted, and worker.up is told.
+ *      unfinished pushes are adopted, and worker.up is told.
  *
  * Failure modes: each is answered with an error of rpc.md that names the member, and the connection
- *closes.
+ * closes.
  */
 #include "hello.h"
 

@@ -38,7 +38,7 @@ struct program {
 	uint64_t stop_deadline;
 };
 
-/* ---- stopping ------------------------------------------------------------------------------ */
+/* ---- stopping -------------------------------------------------------------------------------- */
 
 static void finish_stop(struct program *program)
 {
@@ -108,7 +108,7 @@ static void on_signal(uv_signal_t *signal, int number)
 		stop(program);
 }
 
-/* ---- starting ------------------------------------------------------------------------------ */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 static json_t *describe_listeners(const struct controld *controld)
 {

@@ -102,7 +102,7 @@ static void write_all(struct request *request)
 	request_reply_text(request, 200, METRICS_TYPE, &text);
 }
 
-/* ---- workers' counters --------------------------------------------------------------------- */
+/* ---- workers' counters ----------------------------------------------------------------------- */
 
 static uint64_t grow(const json_t *now, const json_t *before)
 {

@@ -37,7 +37,7 @@ struct output {
 	char *line;
 };
 
-/* ---- ending -------------------------------------------------------------------------------- */
+/* ---- ending ---------------------------------------------------------------------------------- */
 
 static void finish_call(struct peer *peer, struct call *call, const struct peer_answer *answer)
 {
@@ -104,7 +104,7 @@ void peer_close(struct peer *peer, const char *why)
 	close_now(peer);
 }
 
-/* ---- writing ------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void on_written(uv_write_t *request, int status)
 {
@@ -195,7 +195,7 @@ int peer_call(struct peer *peer, enum rpc_method method, json_t *params, uint64_
 	return 0;
 }
 
-/* ---- reading ------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void take_answer(struct peer *peer, const struct rpc_message *message)
 {
@@ -265,7 +265,7 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
 		refuse_line(peer, r);
 }
 
-/* ---- accepting ----------------------------------------------------------------------------- */
+/* ---- accepting ------------------------------------------------------------------------------- */
 
 static bool is_allowed(const struct controld *controld, uid_t uid)
 {

@@ -3,16 +3,16 @@
  * POST /v1/sessions/{id}/altsvc and /origin: one push to one session.
  *
  *   1. the fields that are the daemon's are checked; alt, origin, stream and origins go through as
- *they are, of any type, since the order of their checks and their errors are the worker's (and
- *Node's);
+ *      they are, of any type, since the order of their checks and their errors are the worker's
+ *      (and Node's);
  *   2. an Idempotency-Key that was used gives the push that it made, or 422 when the request is
- *another;
+ *      another;
  *   3. the worker is found, a record made, the call sent;
  *   4. the answer comes when the frame has got as far as `wait` says, or the time is up.
  *
  * Failure modes: the worker refuses: its error is the answer, and the answer of the key. It is not
- *connected, or its queue is full: 503, nothing was sent and the key stays free. It is lost later:
- *`unknown`, WORKER_LOST.
+ * connected, or its queue is full: 503, nothing was sent and the key stays free. It is lost later:
+ * `unknown`, WORKER_LOST.
  */
 #include "ask.h"
 #include "controld.h"
@@ -116,7 +116,7 @@ static int read_order(const struct request *request, struct order *order,
 	return -1;
 }
 
-/* ---- idempotency --------------------------------------------------------------------------- */
+/* ---- idempotency ----------------------------------------------------------------------------- */
 
 static int read_key(const struct request *request, const char **ret, struct problem *ret_problem)
 {
@@ -161,7 +161,7 @@ static void replay(struct request *request, struct push *push, const char *print
 		waiters_add(request, push, order->wait, order->timeout);
 }
 
-/* ---- the call ------------------------------------------------------------------------------ */
+/* ---- the call -------------------------------------------------------------------------------- */
 
 struct call_context {
 	struct controld *controld;

@@ -101,7 +101,7 @@ struct push *push_find_by_key(const struct pushes *pushes, const char *key)
 	return table_get(&pushes->by_key, key);
 }
 
-/* ---- making -------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 /* Forget the oldest that nobody needs. Returns -1 when every one is needed. */
 static int make_room(struct pushes *pushes)
@@ -166,7 +166,7 @@ int push_set_key(struct pushes *pushes, struct push *push, const char *key, cons
 	return -1;
 }
 
-/* ---- showing ------------------------------------------------------------------------------- */
+/* ---- showing --------------------------------------------------------------------------------- */
 
 static const char *state_name(const struct push *push)
 {
@@ -201,7 +201,7 @@ bool push_has_reached(const struct push *push)
 	       (push->outcome == PUSH_WRITTEN && push->receipt_written);
 }
 
-/* ---- outcomes ------------------------------------------------------------------------------ */
+/* ---- outcomes -------------------------------------------------------------------------------- */
 
 static void count(struct pushes *pushes, const struct push *push)
 {

@@ -121,7 +121,7 @@ void handle_push_sessions(struct request *request)
 	request_reply_json(request, 200, json_pack("{s:[o], s:n}", "sessions", one, "next"));
 }
 
-/* ---- cancel -------------------------------------------------------------------------------- */
+/* ---- cancel ---------------------------------------------------------------------------------- */
 
 static void on_cancelled(const struct peer_answer *answer, void *user)
 {

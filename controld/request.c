@@ -4,7 +4,7 @@
  *
  *   1. the target: the request object is made, with the raw target;
  *   2. the head: framing, access, route, query and media type are checked; a refusal is kept as the
- * answer;
+ *      answer;
  *   3. the body: collected up to REQUEST_BODY_MAX, or dropped when there is a refusal already;
  *   4. the end of the body: parsed, the handler runs; it answers or waits, suspended;
  *   5. after the answer: the object is released.

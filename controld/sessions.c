@@ -231,7 +231,7 @@ void handle_sessions(struct request *request)
 		finish(listing, false);
 }
 
-/* ---- one session --------------------------------------------------------------------------- */
+/* ---- one session ----------------------------------------------------------------------------- */
 
 static void on_object(const struct peer_answer *answer, void *user)
 {

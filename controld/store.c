@@ -68,7 +68,7 @@ struct store {
 	unsigned since_trim;
 };
 
-/* ---- SQL ----------------------------------------------------------------------------------- */
+/* ---- SQL ------------------------------------------------------------------------------------- */
 
 static const char *const migrations[STORE_SCHEMA] = {
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
@@ -132,7 +132,7 @@ static int insert_event(struct store *store, const struct item *item)
 	return sqlite3_reset(store->insert) == SQLITE_OK ? 0 : -1;
 }
 
-/* ---- the writer ---------------------------------------------------------------------------- */
+/* ---- the writer ------------------------------------------------------------------------------ */
 
 static void trim(struct store *store, uint64_t keep_from)
 {
@@ -221,7 +221,7 @@ static void writer(void *user)
 	uv_mutex_unlock(&store->mutex);
 }
 
-/* ---- the loop's side ----------------------------------------------------------------------- */
+/* ---- the loop's side ------------------------------------------------------------------------- */
 
 static void on_written(uv_async_t *async)
 {
@@ -309,7 +309,7 @@ void store_append_event(struct store *store, uint64_t seq, const char *type, con
 	free(item);
 }
 
-/* ---- opening ------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static int complain(struct store *store, const char *path, char *why)
 {

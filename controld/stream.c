@@ -26,7 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- writing ------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 void stream_write(struct stream *stream, const char *id, const char *type, const char *json,
 		  size_t len)
@@ -95,7 +95,7 @@ static void write_event(struct stream *stream, const struct event *event)
 		stream->ended = true;
 }
 
-/* ---- reading the log ----------------------------------------------------------------------- */
+/* ---- reading the log ------------------------------------------------------------------------- */
 
 /* The log has dropped what this reader had not seen. */
 static void skip_dropped(struct stream *stream)
@@ -181,7 +181,7 @@ static ssize_t on_read(void *user, uint64_t offset, char *buf, size_t room)
 	return 0;
 }
 
-/* ---- waking -------------------------------------------------------------------------------- */
+/* ---- waking ---------------------------------------------------------------------------------- */
 
 void stream_resume(struct stream *stream)
 {
@@ -259,7 +259,7 @@ void stream_detach(struct stream *stream)
 	stream->from = NULL;
 }
 
-/* ---- all of them --------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 void streams_start(struct streams *streams, struct controld *controld)
 {

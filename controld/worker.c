@@ -95,7 +95,7 @@ void workers_set_filter(struct workers *workers, json_t *filter)
 	json_decref(filter);
 }
 
-/* ---- what they say ------------------------------------------------------------------------- */
+/* ---- what they say --------------------------------------------------------------------------- */
 
 static void take_update(struct worker *worker, json_t *params)
 {

@@ -16,7 +16,7 @@
  *   - a host is an RFC 3986 reg-name, an IPv4 address, or an IPv6 address in brackets (no zone, no
  *     IPvFuture); the port is there, 1 to 65535;
  *   - ma is digits, quoted or not; persist is 1; the names of these two in any case; parameters
- * that nobody knows are allowed, and so are repeated ones.
+ *     that nobody knows are allowed, and so are repeated ones.
  */
 #include "alt_value.h"
 
@@ -38,8 +38,7 @@ struct slice {
 	size_t len;
 };
 
-/* ---- characters ---------------------------------------------------------------------------------
- */
+/* ---- characters ------------------------------------------------------------------------------ */
 
 static bool is_digit(char c)
 {
@@ -85,8 +84,7 @@ static bool is_allowed(char c)
 	return c == '\t' || (c >= 0x20 && c <= 0x7e && c != '\\');
 }
 
-/* ---- reading ------------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static bool take(struct cursor *c, char expected)
 {
@@ -150,8 +148,7 @@ static bool number_of(struct slice s, uint32_t max, uint32_t *ret)
 	return s.len > 0;
 }
 
-/* ---- protocol-id --------------------------------------------------------------------------------
- */
+/* ---- protocol-id ----------------------------------------------------------------------------- */
 
 /* The octet that %XY at p stands for, or -1: not encoded as RFC 7838 3 wants it. */
 static int decode_octet(const char *p, size_t len)
@@ -185,8 +182,7 @@ static bool decode_protocol(struct slice id, struct alt_alternative *alternative
 	return true;
 }
 
-/* ---- alt-authority ------------------------------------------------------------------------------
- */
+/* ---- alt-authority --------------------------------------------------------------------------- */
 
 static bool is_ip6_literal(struct slice host)
 {
@@ -244,8 +240,7 @@ static bool split_authority(struct slice authority, struct alt_alternative *alte
 	return is_port(port, &alternative->port);
 }
 
-/* ---- parameters ---------------------------------------------------------------------------------
- */
+/* ---- parameters ------------------------------------------------------------------------------ */
 
 static bool use_max_age(struct slice value, struct alt_alternative *alternative)
 {
@@ -280,8 +275,7 @@ static bool take_parameter(struct cursor *c, struct alt_alternative *alternative
 	return true;
 }
 
-/* ---- the list -----------------------------------------------------------------------------------
- */
+/* ---- the list -------------------------------------------------------------------------------- */
 
 /* OWS and the delimiter, or nothing: whitespace that no delimiter follows is left where it is. */
 static bool take_delimiter(struct cursor *c, char delimiter)

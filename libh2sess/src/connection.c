@@ -31,8 +31,7 @@
 /* Sealed bytes that a peer can make us hold by handshakes and key updates that it does not read. */
 #define PENDING_MAX (512 * 1024)
 
-/* ---- a BIO over the loop's buffers --------------------------------------------------------------
- */
+/* ---- a BIO over the loop's buffers ----------------------------------------------------------- */
 
 static int bio_read(BIO *bio, char *buf, int len)
 {
@@ -121,8 +120,7 @@ static BIO *bio_new(struct conn *c)
 	return bio;
 }
 
-/* ---- closing ------------------------------------------------------------------------------------
- */
+/* ---- closing --------------------------------------------------------------------------------- */
 
 static void on_poll_closed(uv_handle_t *handle)
 {
@@ -164,8 +162,7 @@ static void gone(struct conn *c, int error)
 	handler->gone(c->user, error);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void on_poll(uv_poll_t *handle, int status, int events);
 
@@ -274,8 +271,7 @@ static int send_pending(struct conn *c)
 	return watch(c);
 }
 
-/* ---- goodbye ------------------------------------------------------------------------------------
- */
+/* ---- goodbye --------------------------------------------------------------------------------- */
 
 static void say_goodbye(struct conn *c)
 {
@@ -352,8 +348,7 @@ void conn_abort(struct conn *c)
 	close_now(c);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void deliver(struct conn *c, const uint8_t *data, size_t len)
 {
@@ -471,8 +466,7 @@ static void on_poll(uv_poll_t *handle, int status, int events)
 		on_readable(c);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 int conn_new(struct loop *loop, int fd, SSL *ssl, const struct conn_handler *handler, void *user,
 	     struct conn **ret)

@@ -8,7 +8,7 @@
  * The happy path:
  *   - h2sess_control_start() starts the thread, which connects, says hello, and serves the daemon;
  *   - a session's event is built and queued on its thread; the control thread takes what is queued
- * while the connection has room, so a slow daemon costs the sessions nothing;
+ *     while the connection has room, so a slow daemon costs the sessions nothing;
  *   - h2sess_control_stop() lets what is queued leave, for CONTROL_FLUSH_MS, and joins the thread.
  * What can go wrong:
  *   - the daemon is away: events are kept within their bounds, pushes go on, the link comes back;
@@ -41,7 +41,7 @@ static void wake_for_push(void *user)
 	control_wake(user);
 }
 
-/* ---- the server's hooks: loop threads ------------------------------------------------------- */
+/* ---- the server's hooks: loop threads -------------------------------------------------------- */
 
 static void on_event(struct h2sess_server *srv, const struct h2sess_event *ev, void *user)
 {
@@ -61,7 +61,7 @@ static void on_changed(struct h2sess_server *srv, void *user)
 	control_wake(control);
 }
 
-/* ---- output: the control thread ------------------------------------------------------------- */
+/* ---- output: the control thread -------------------------------------------------------------- */
 
 /* params NULL: the link ends for want of memory, and the next hello tells what was missed. */
 static void notify(struct h2sess_control *control, enum rpc_method method, json_t *params)
@@ -106,7 +106,7 @@ static void pump(struct h2sess_control *control)
 	control_lists_continue(control);
 }
 
-/* ---- the end: the control thread ------------------------------------------------------------ */
+/* ---- the end: the control thread ------------------------------------------------------------- */
 
 static void close_all(struct h2sess_control *control)
 {
@@ -152,7 +152,7 @@ static void on_wakeup(uv_async_t *async)
 	end_when_idle(control);
 }
 
-/* ---- the link's handler: the control thread ------------------------------------------------- */
+/* ---- the link's handler: the control thread -------------------------------------------------- */
 
 static json_t *on_hello(void *user)
 {
@@ -206,7 +206,7 @@ static const struct link_handler handler = {
 	.down = on_down,
 };
 
-/* ---- the thread ----------------------------------------------------------------------------- */
+/* ---- the thread ------------------------------------------------------------------------------ */
 
 static void tell_sessions(struct h2sess_control *control)
 {
@@ -254,7 +254,7 @@ static int start_thread(struct h2sess_control *control)
 	return r < 0 ? H2SESS_ENOMEM : 0;
 }
 
-/* ---- life ----------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void control_free(struct h2sess_control *control)
 {

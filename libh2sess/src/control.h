@@ -76,18 +76,18 @@ struct h2sess_control {
 	bool closing;
 };
 
-/* ---- control.c ---- */
+/* ---- control.c ------------------------------------------------------------------------------- */
 /* Have the control thread look at its queues. Any thread. */
 void control_wake(struct h2sess_control *control);
 
-/* ---- control_options.c ---- */
+/* ---- control_options.c ----------------------------------------------------------------------- */
 bool control_options_ok(const struct h2sess_control_options *options);
 /* Into an empty control, which owns the copies on failure too. Returns 0, H2SESS_EINVAL,
  * H2SESS_ENOMEM. */
 int control_options_copy(struct h2sess_control *control,
 			 const struct h2sess_control_options *options);
 
-/* ---- control_hello.c: this worker as rpc.md describes it ---- */
+/* ---- control_hello.c: this worker as rpc.md describes it ------------------------------------- */
 json_t *control_hello(struct h2sess_control *control);
 /* Params of a worker.update with what may have changed but `sessions`. */
 json_t *control_changes(struct h2sess_control *control);
@@ -96,7 +96,7 @@ json_t *control_stats(struct h2sess_control *control);
 /* SERVER_DEMAND_... bits of a FILTER; what is no type of an event on demand counts for nothing. */
 uint32_t control_demand(const json_t *filter);
 
-/* ---- control_methods.c: requests ---- */
+/* ---- control_methods.c: requests ------------------------------------------------------------- */
 void control_dispatch(struct h2sess_control *control, const struct rpc_message *message);
 /* A loop is through with the request: request->next runs on the control thread. */
 void control_request_return(struct control_request *request, request_fn *next);
@@ -114,14 +114,14 @@ int control_request_post(struct control_request *request, const char *session, h
  */
 bool control_server_started(struct h2sess_control *control);
 
-/* ---- control_list.c ---- */
+/* ---- control_list.c -------------------------------------------------------------------------- */
 void control_list(struct control_request *request);
 /* Start the lists that wait, as far as there is room. */
 void control_lists_continue(struct h2sess_control *control);
 /* Fail those that wait for room that does not come. */
 void control_lists_drop(struct h2sess_control *control);
 
-/* ---- control_push.c ---- */
+/* ---- control_push.c -------------------------------------------------------------------------- */
 void control_push(struct control_request *request);
 void control_push_cancel(struct control_request *request);
 

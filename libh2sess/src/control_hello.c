@@ -10,7 +10,7 @@
 
 #define NAME_BYTES_MAX 512 /* of a certificate's name */
 
-/* ---- parts ---------------------------------------------------------------------------------- */
+/* ---- parts ----------------------------------------------------------------------------------- */
 
 static json_t *state_name(struct h2sess_control *control)
 {
@@ -81,7 +81,7 @@ static bool put_number(json_t *object, const char *key, uint64_t number)
 	return value_put(object, key, json_integer((json_int_t)number));
 }
 
-/* ---- messages ------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 json_t *control_changes(struct h2sess_control *control)
 {

@@ -7,7 +7,8 @@
  * The happy path:
  *   - link_start() connects; the handler makes the hello, which is the first line;
  *   - its result comes: the link is up; requests go to the handler, lines out as the socket takes
- * them, and the handler hears when there is room for more. What can go wrong:
+ *     them, and the handler hears when there is room for more.
+ * What can go wrong:
  *   - nobody listens, the daemon refuses the hello, breaks off, says nothing: the link is down, and
  *     connects again after a random time up to LINK_BACKOFF_MAX_MS;
  *   - a line that is no message: it is answered with an error, then the connection ends;
@@ -46,7 +47,7 @@ struct link_connection {
 	char read_buf[READ_MAX];
 };
 
-/* ---- the end of a connection, and the next one ---------------------------------------------- */
+/* ---- the end of a connection, and the next one ----------------------------------------------- */
 
 static void free_lines(struct list *lines)
 {
@@ -118,7 +119,7 @@ static void fail(struct control_link *link, const char *why)
 	connect_later(link);
 }
 
-/* ---- output --------------------------------------------------------------------------------- */
+/* ---- output ---------------------------------------------------------------------------------- */
 
 static void write_some(struct link_connection *c);
 
@@ -216,7 +217,7 @@ bool link_idle(const struct control_link *link)
 	return !link->up || !link->connection || link->connection->output_bytes == 0;
 }
 
-/* ---- input ---------------------------------------------------------------------------------- */
+/* ---- input ----------------------------------------------------------------------------------- */
 
 static void on_deadline(uv_timer_t *timer)
 {
@@ -317,7 +318,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 	*buf = uv_buf_init(c->read_buf, sizeof(c->read_buf));
 }
 
-/* ---- connecting ----------------------------------------------------------------------------- */
+/* ---- connecting ------------------------------------------------------------------------------ */
 
 static void say_hello(struct link_connection *c)
 {

@@ -14,7 +14,7 @@
  *   - a selector, limit or id that is wrong: an error that names it;
  *   - a session ends between the two visits: it is left out, the page is one shorter;
  *   - the objects weigh more than LIST_WEIGHT: the page ends before its limit, and `next` says
- * where;
+ *     where;
  *   - CONTROL_LISTS_MAX are under way, or the daemon does not read: the list waits its turn.
  */
 #include "control.h"
@@ -68,7 +68,7 @@ static void list_finish(struct control_request *request)
 	control_lists_continue(control);
 }
 
-/* ---- the answer: the control thread --------------------------------------------------------- */
+/* ---- the answer: the control thread ---------------------------------------------------------- */
 
 static json_t *id_of(uint64_t number)
 {
@@ -113,7 +113,7 @@ static void list_answer(struct control_request *request)
 	list_finish(request);
 }
 
-/* ---- making: the loops ---------------------------------------------------------------------- */
+/* ---- making: the loops ----------------------------------------------------------------------- */
 
 static void make_some(struct loop *loop, void *arg);
 
@@ -173,7 +173,7 @@ static void make_some(struct loop *loop, void *arg)
 		control_request_return(request, list_answer);
 }
 
-/* ---- looking: the loops --------------------------------------------------------------------- */
+/* ---- looking: the loops ---------------------------------------------------------------------- */
 
 static int compare(const void *a, const void *b)
 {
@@ -227,7 +227,7 @@ static void look_at_some(struct loop *loop, void *arg)
 	visit(request, make_some);
 }
 
-/* ---- the request: the control thread -------------------------------------------------------- */
+/* ---- the request: the control thread --------------------------------------------------------- */
 
 static int read_limit(const json_t *json, size_t *ret)
 {

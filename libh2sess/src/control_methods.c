@@ -17,7 +17,7 @@
 #include "memory.h"
 #include "session_json.h"
 
-/* ---- a request's life ----------------------------------------------------------------------- */
+/* ---- a request's life ------------------------------------------------------------------------ */
 
 static struct control_request *request_new(struct h2sess_control *control,
 					   const struct rpc_message *message)
@@ -119,7 +119,7 @@ int control_request_post(struct control_request *request, const char *session, h
 	return h2sess_post(control->server, session, fn, request);
 }
 
-/* ---- small methods -------------------------------------------------------------------------- */
+/* ---- small methods --------------------------------------------------------------------------- */
 
 static void worker_stats(struct control_request *request)
 {
@@ -178,7 +178,7 @@ static void events_filter(struct h2sess_control *control, const json_t *params)
 		server_set_demand(control->server, control_demand(params));
 }
 
-/* ---- dispatch ------------------------------------------------------------------------------- */
+/* ---- dispatch -------------------------------------------------------------------------------- */
 
 #define MEMBERS_MAX 10
 

@@ -5,9 +5,9 @@
  *
  * The happy path:
  *   - the control thread checks what is not Node's (names, flags) and enters the push into the
- * book;
+ *     book;
  *   - on the session's thread the rest is checked in Node's order, and the frame is pushed with a
- * receipt;
+ *     receipt;
  *   - the answer says the outcome so far and the warnings; later outcomes are the book's updates.
  * What can go wrong:
  *   - a push of the same name is known: its answer is given again, at once or when it is there;
@@ -24,7 +24,7 @@
 
 #define PUSH_BY_BUFFER (PUSH_BY_MAX + 1 + PUSH_NAME_MAX + 1)
 
-/* ---- answers: the control thread ------------------------------------------------------------ */
+/* ---- answers: the control thread ------------------------------------------------------------- */
 
 static void finish_waiters(struct push_record *record, const struct control_request *first)
 {
@@ -65,7 +65,7 @@ struct verdict {
 	const char *rule;
 };
 
-/* ---- the push: the session's thread --------------------------------------------------------- */
+/* ---- the push: the session's thread ---------------------------------------------------------- */
 
 static void on_outcome(struct h2sess_session *s, enum h2sess_outcome outcome, int reason,
 		       void *user)
@@ -162,7 +162,7 @@ static void push_on_loop(struct h2sess_session *s, void *user)
 	control_request_return(request, push_decided);
 }
 
-/* ---- the request: the control thread -------------------------------------------------------- */
+/* ---- the request: the control thread --------------------------------------------------------- */
 
 /* The same request again: the same answer. */
 static void push_again(struct control_request *request, struct push_record *record)
@@ -218,7 +218,7 @@ void control_push(struct control_request *request)
 			   json_string_value(json_object_get(request->params, "session")));
 }
 
-/* ---- cancelling ----------------------------------------------------------------------------- */
+/* ---- cancelling ------------------------------------------------------------------------------ */
 
 static void cancelled(struct control_request *request)
 {

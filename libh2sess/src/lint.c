@@ -13,9 +13,9 @@
  *     not be sent) breaks no rule here, but for an alt without a value: that is no Alt-Svc value;
  *   - hosts are judged without one last dot; lengths in octets, A-labels as they are;
  *   - origin-not-covered: the host alone, whatever the scheme or port. A wildcard of the
- * certificate stands for one whole label, as in browsers; an address needs an iPAddress name. A
- * certificate without DNS names is known by its common name: browsers do not take that, others do.
- * Without a certificate there is nothing to judge by;
+ *     certificate stands for one whole label, as in browsers; an address needs an iPAddress name. A
+ *     certificate without DNS names is known by its common name: browsers do not take that, others
+ *     do. Without a certificate there is nothing to judge by;
  *   - an ORIGIN entry with a wildcard matches no host at all, so it is origin-wildcard and never
  *     origin-not-covered;
  *   - too-many-origins: distinct origins, those in the set already and those pushed. Out of memory
@@ -45,8 +45,7 @@ struct lint {
 	uint32_t rules; /* broken so far */
 };
 
-/* ---- hosts --------------------------------------------------------------------------------------
- */
+/* ---- hosts ----------------------------------------------------------------------------------- */
 
 static size_t without_last_dot(const char *host, size_t len)
 {
@@ -72,8 +71,7 @@ static void check_length(struct lint *lint, const char *host, size_t len)
 		lint->rules |= H2SESS_LINT_HOST_TOO_LONG;
 }
 
-/* ---- the certificate ----------------------------------------------------------------------------
- */
+/* ---- the certificate ------------------------------------------------------------------------- */
 
 static bool is_ip4(const char *host)
 {
@@ -141,8 +139,7 @@ static bool has_wildcard(X509 *certificate)
 	return found;
 }
 
-/* ---- distinct origins ---------------------------------------------------------------------------
- */
+/* ---- distinct origins ------------------------------------------------------------------------ */
 
 /* No more are remembered than it takes to know that there are too many. */
 struct distinct {
@@ -173,8 +170,7 @@ static void distinct_done(struct distinct *d)
 		mem_free(d->origins[--d->n]);
 }
 
-/* ---- ORIGIN -------------------------------------------------------------------------------------
- */
+/* ---- ORIGIN ---------------------------------------------------------------------------------- */
 
 static void check_entry(struct lint *lint, const char *origin)
 {
@@ -231,8 +227,7 @@ static void lint_origin(struct lint *lint, const struct h2sess_push *push)
 	check_connection(lint);
 }
 
-/* ---- ALTSVC -------------------------------------------------------------------------------------
- */
+/* ---- ALTSVC ---------------------------------------------------------------------------------- */
 
 static void check_alternative(const struct alt_alternative *alternative, void *user)
 {
@@ -286,8 +281,7 @@ static void lint_altsvc_stream(struct lint *lint, const struct h2sess_push *push
 	}
 }
 
-/* ---- public -------------------------------------------------------------------------------------
- */
+/* ---- public ---------------------------------------------------------------------------------- */
 
 uint32_t lint_push(const struct h2sess_push *push, const struct lint_subject *subject)
 {

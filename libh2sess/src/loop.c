@@ -33,8 +33,7 @@ struct post {
 	void *arg;
 };
 
-/* ---- posts --------------------------------------------------------------------------------------
- */
+/* ---- posts ----------------------------------------------------------------------------------- */
 
 int loop_post(struct loop *loop, loop_fn *fn, void *arg)
 {
@@ -83,8 +82,7 @@ static void on_wakeup(uv_async_t *async)
 	run_posts(loop, loop);
 }
 
-/* ---- a turn -------------------------------------------------------------------------------------
- */
+/* ---- a turn ---------------------------------------------------------------------------------- */
 
 static void on_busy(uv_idle_t *idle)
 {
@@ -136,8 +134,7 @@ static void on_check(uv_check_t *check)
 	serve(check->data);
 }
 
-/* ---- pending events -----------------------------------------------------------------------------
- */
+/* ---- pending events -------------------------------------------------------------------------- */
 
 struct pending_event *loop_pending_add(struct loop *loop)
 {
@@ -165,8 +162,7 @@ size_t loop_sessions_after(struct loop *loop, uint64_t after_n, struct h2sess_se
 	return session_table_after(&loop->table, after_n, ret, max);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void init_handles(struct loop *loop)
 {

@@ -17,7 +17,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- Node's checks -------------------------------------------------------------------------- */
+/* ---- Node's checks --------------------------------------------------------------------------- */
 
 static int read_stream_id(const json_t *stream, uint32_t *ret)
 {
@@ -155,7 +155,7 @@ json_t *push_args_warnings(uint32_t rules)
 	return value_if(ok, warnings);
 }
 
-/* ---- what is not Node's --------------------------------------------------------------------- */
+/* ---- what is not Node's ---------------------------------------------------------------------- */
 
 static int check_names(const json_t *params, const char **ret_field)
 {

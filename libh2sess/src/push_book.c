@@ -6,13 +6,14 @@
  *
  * The happy path:
  *   - a request adds a record; the session takes it over, the answer is kept for the same request
- * again;
+ *     again;
  *   - each outcome marks the record, the control thread takes its state and sends an update: a
- * record that changes twice meanwhile is sent once, as it is then;
+ *     record that changes twice meanwhile is sent once, as it is then;
  *   - done and told, it stays known until the place is needed.
  * What can go wrong:
  *   - the connection breaks: what is not done, and what is done without a hello that said so and
- * was answered, goes into the next hello, since nobody knows what was read of the old connection;
+ *     was answered, goes into the next hello, since nobody knows what was read of the old
+ *     connection;
  *   - the book is full of pushes under way: H2SESS_ELIMIT;
  *   - the control link stops first: records live until their sessions are through with them.
  */
@@ -62,7 +63,7 @@ struct push_book *push_book_new(size_t max, void (*wake)(void *user), void *user
 	return book;
 }
 
-/* ---- records -------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 void push_record_ref(struct push_record *record)
 {
@@ -134,7 +135,7 @@ void push_book_repeat(struct push_record *record)
 	uv_mutex_unlock(&record->book->lock);
 }
 
-/* ---- the book ------------------------------------------------------------------------------- */
+/* ---- the book -------------------------------------------------------------------------------- */
 
 bool push_name_ok(const char *name)
 {
@@ -265,7 +266,7 @@ void push_book_close(struct push_book *book)
 	book_unref(book);
 }
 
-/* ---- what the daemon is told ---------------------------------------------------------------- */
+/* ---- what the daemon is told ----------------------------------------------------------------- */
 
 /* With the lock held. */
 static struct push_state state_of(const struct push_record *record)

@@ -39,8 +39,7 @@
 
 static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
-/* ---- values of JSON -----------------------------------------------------------------------------
- */
+/* ---- values of JSON -------------------------------------------------------------------------- */
 
 /* A string that is not empty, has no NUL in it and at most max octets. */
 static int read_text(const json_t *json, size_t max, const char **ret)
@@ -162,8 +161,7 @@ static bool glob_matches(const struct selector_glob *glob, const char *text)
 	return has_bit(states, glob->n);
 }
 
-/* ---- addresses ----------------------------------------------------------------------------------
- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 static bool read_address(const char *text, uint8_t ret[16])
 {
@@ -228,8 +226,7 @@ static bool block_has(const struct selector_block *block, const uint8_t address[
 	return !rest || (block->address[bytes] ^ address[bytes]) >> (8 - rest) == 0;
 }
 
-/* ---- sampling -----------------------------------------------------------------------------------
- */
+/* ---- sampling -------------------------------------------------------------------------------- */
 
 /* FNV-1a, then the finalizer of MurmurHash3, since ids differ in their last digits alone. */
 static uint64_t hash_of(const void *data, size_t len)
@@ -259,8 +256,7 @@ static double share_of(uint64_t hash)
 	return (double)(hash >> 11) / (double)(UINT64_C(1) << 53);
 }
 
-/* ---- the members: how each one is read, and what it says of a session ---------------------------
- */
+/* ---- the members: how each one is read, and what it says of a session ------------------------ */
 
 static int compare_ids(const void *a, const void *b)
 {
@@ -532,8 +528,7 @@ static const struct member {
 
 #define N_MEMBERS (sizeof(members) / sizeof(members[0]))
 
-/* ---- public -------------------------------------------------------------------------------------
- */
+/* ---- public ---------------------------------------------------------------------------------- */
 
 static int parse_member(struct selector *selector, const char *name, const json_t *json)
 {

@@ -40,8 +40,7 @@
 /* Counts up over all servers of the process: the N of a session's id. */
 static atomic_uint_fast64_t last_number;
 
-/* ---- identity -----------------------------------------------------------------------------------
- */
+/* ---- identity -------------------------------------------------------------------------------- */
 
 uint64_t session_number(const struct h2sess_session *s)
 {
@@ -85,8 +84,7 @@ static int take_number(struct h2sess_session *s)
 	return 0;
 }
 
-/* ---- events -------------------------------------------------------------------------------------
- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 /* Does the control link want to hear of it? */
 static bool is_demanded(const struct h2sess_session *s, enum event_id id)
@@ -127,8 +125,7 @@ static void emit_on_server(struct h2sess_session *s, enum event_id id, struct h2
 	emitter_emit(&s->loop->server->emitter, id, ev);
 }
 
-/* ---- ending -------------------------------------------------------------------------------------
- */
+/* ---- ending ---------------------------------------------------------------------------------- */
 
 void session_fail(struct h2sess_session *s, int error, uint32_t code)
 {
@@ -157,8 +154,7 @@ void session_mark_dirty(struct h2sess_session *s)
 	list_add_tail(&s->loop->dirty, &s->dirty_link);
 }
 
-/* ---- sending ------------------------------------------------------------------------------------
- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 /* Collect frames into the loop's buffer. Returns how many bytes, or a negative error. */
 static ssize_t gather(struct h2sess_session *s)
@@ -260,8 +256,7 @@ void session_flush(struct h2sess_session *s)
 	session_timers_update(s);
 }
 
-/* ---- receiving ----------------------------------------------------------------------------------
- */
+/* ---- receiving ------------------------------------------------------------------------------- */
 
 /* A GOAWAY by hand, for errors at which nghttp2 just stops. */
 static void write_goaway(struct h2sess_session *s, uint32_t code)
@@ -354,8 +349,7 @@ static void on_conn_gone(void *user, int error)
 		session_fail(s, 0, H2SESS_NO_ERROR); /* the handshake failed: never a session */
 }
 
-/* ---- beginning ----------------------------------------------------------------------------------
- */
+/* ---- beginning ------------------------------------------------------------------------------- */
 
 static void refuse_protocol(struct h2sess_session *s)
 {
@@ -522,8 +516,7 @@ int session_new(struct loop *loop, int fd, SSL *ssl, const void *data, size_t le
 	return 0;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------
- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void on_timer_closed(uv_handle_t *handle)
 {
@@ -615,8 +608,7 @@ void session_finish(struct h2sess_session *s)
 	release(s);
 }
 
-/* ---- verbs --------------------------------------------------------------------------------------
- */
+/* ---- verbs ----------------------------------------------------------------------------------- */
 
 int h2sess_session_destroy(struct h2sess_session *s, uint32_t code)
 {

@@ -166,7 +166,7 @@ struct h2sess_session {
 	uint64_t bytes_counted_out;
 };
 
-/* ---- session.c: life ---- */
+/* ---- session.c: life ------------------------------------------------------------------------- */
 
 /*
  * Make a session of a connection that was accepted (handshake to come) or adopted. fd and ssl are
@@ -192,14 +192,14 @@ int session_id_parse(const char *id, uint64_t *ret_number);
 /* Emit on the session, then to the control link. */
 bool session_emit(struct h2sess_session *s, enum event_id id, struct h2sess_event *ev);
 
-/* ---- session_frames.c: nghttp2's callbacks ---- */
+/* ---- session_frames.c: nghttp2's callbacks --------------------------------------------------- */
 int session_frames_init(struct h2sess_session *s);
-/* ---- session_events.c: what the callbacks recorded, to the listeners ---- */
+/* ---- session_events.c: what the callbacks recorded, to the listeners ------------------------- */
 void session_dispatch(struct h2sess_session *s);
 /* Let go of what was recorded; its session has ended. */
 void session_forget(struct loop *loop);
 
-/* ---- session_settings.c ---- */
+/* ---- session_settings.c ---------------------------------------------------------------------- */
 int session_settings_check(const struct h2sess_settings *settings);
 /* What is present in `from` replaces what `into` had. */
 void session_settings_merge(struct h2sess_settings *into, const struct h2sess_settings *from);
@@ -210,13 +210,13 @@ void session_settings_done(struct h2sess_session *s);
 void session_settings_from_nghttp2(const nghttp2_settings_entry *entries, size_t n,
 				   struct h2sess_settings *ret);
 
-/* ---- session_ping.c ---- */
+/* ---- session_ping.c -------------------------------------------------------------------------- */
 void session_ping_sent(struct h2sess_session *s, const uint8_t *payload);
 /* True when the payload was of a ping or barrier of ours. */
 void session_ping_acked(struct h2sess_session *s, const uint8_t *payload);
 void session_pings_done(struct h2sess_session *s);
 
-/* ---- session_push.c ---- */
+/* ---- session_push.c -------------------------------------------------------------------------- */
 void session_push_init(struct h2sess_session *s);
 /* Hand queued pushes to nghttp2; before anything whose order on the wire matters. */
 void session_push_submit(struct h2sess_session *s);
@@ -237,7 +237,7 @@ void session_push_report(struct h2sess_session *s);
 /* Settle what is left; s is about to end. */
 void session_push_done(struct h2sess_session *s);
 
-/* ---- session_info.c: properties ---- */
+/* ---- session_info.c: properties -------------------------------------------------------------- */
 void session_info_init(struct h2sess_session *s);
 /* TLS is done: the origin set can begin. */
 int session_info_opened(struct h2sess_session *s);
@@ -259,7 +259,7 @@ uint64_t wall_clock_ms(void);
 /* An id as nghttp2 library error code to a reason of reasons.def. */
 int session_reason_of(int lib_error);
 
-/* ---- session_timers.c ---- */
+/* ---- session_timers.c ------------------------------------------------------------------------ */
 void session_timers_init(struct h2sess_session *s);
 /* A deadline may have come nearer. */
 void session_timers_update(struct h2sess_session *s);

@@ -87,8 +87,7 @@ static int charge_reset(struct h2sess_session *s)
 	return record_limit(s, LIMIT_reset_burst, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
-/* ---- receiving ----------------------------------------------------------------------------------
- */
+/* ---- receiving ------------------------------------------------------------------------------- */
 
 /* Remember the ids between the last stream and this one: the peer may not use them any more. */
 static void note_skipped(struct h2sess_session *s, int32_t id)
@@ -357,8 +356,7 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void 
 	return 0;
 }
 
-/* ---- sending ------------------------------------------------------------------------------------
- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 static int on_rst_sent(struct h2sess_session *s, int32_t id)
 {
@@ -471,8 +469,7 @@ static int on_frame_not_send(nghttp2_session *ng, const nghttp2_frame *frame, in
 	return 0;
 }
 
-/* ---- set-up -------------------------------------------------------------------------------------
- */
+/* ---- set-up ---------------------------------------------------------------------------------- */
 
 static int make_callbacks(nghttp2_session_callbacks **ret)
 {

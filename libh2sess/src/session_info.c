@@ -27,8 +27,7 @@ uint64_t wall_clock_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-/* ---- origin set ---------------------------------------------------------------------------------
- */
+/* ---- origin set ------------------------------------------------------------------------------ */
 
 int session_origin_set_add(struct h2sess_session *s, const char *origin, size_t len)
 {
@@ -88,8 +87,7 @@ size_t h2sess_session_origin_set(const struct h2sess_session *s, const char **or
 	return s->n_origin_set;
 }
 
-/* ---- pushed values ------------------------------------------------------------------------------
- */
+/* ---- pushed values --------------------------------------------------------------------------- */
 
 static void pushed_free(struct h2sess_session *s, struct session_pushed *p)
 {
@@ -167,8 +165,7 @@ void session_each_pushed(const struct h2sess_session *s,
 		fn(container_of(pos, struct session_pushed, link), user);
 }
 
-/* ---- labels -------------------------------------------------------------------------------------
- */
+/* ---- labels ---------------------------------------------------------------------------------- */
 
 static struct session_label *find_label(const struct h2sess_session *s, const char *key)
 {
@@ -254,8 +251,7 @@ void session_each_label(const struct h2sess_session *s,
 	}
 }
 
-/* ---- facts --------------------------------------------------------------------------------------
- */
+/* ---- facts ----------------------------------------------------------------------------------- */
 
 X509 *session_certificate(const struct h2sess_session *s)
 {
@@ -435,8 +431,7 @@ int session_reason_of(int lib_error)
 	}
 }
 
-/* ---- life ---------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 void session_info_init(struct h2sess_session *s)
 {

@@ -25,7 +25,7 @@ struct build {
 	bool ok;
 };
 
-/* ---- settings and state --------------------------------------------------------------------- */
+/* ---- settings and state ---------------------------------------------------------------------- */
 
 static bool put_custom(json_t *object, const struct h2sess_settings *set)
 {
@@ -95,7 +95,7 @@ static json_t *state_of(const struct h2sess_session *s)
 			 (json_int_t)st.inflate_dynamic_table_size);
 }
 
-/* ---- lists ---------------------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 static json_t *texts(const char *const *list, size_t n)
 {
@@ -193,7 +193,7 @@ static json_t *pushed_of(const struct h2sess_session *s)
 	return value_if(b.ok, b.value);
 }
 
-/* ---- the session object --------------------------------------------------------------------- */
+/* ---- the session object ---------------------------------------------------------------------- */
 
 json_t *session_json_peer(struct h2sess_session *s)
 {
@@ -277,7 +277,7 @@ json_t *session_json(struct h2sess_session *s, const char *worker)
 	return value_if(ok, object);
 }
 
-/* ---- streams -------------------------------------------------------------------------------- */
+/* ---- streams --------------------------------------------------------------------------------- */
 
 /* NULL for a stream that is not open in either direction. */
 static const char *state_name(int state)

@@ -58,8 +58,7 @@ struct push {
 	int told; /* outcome as of the last call of fn */
 };
 
-/* ---- making one ---------------------------------------------------------------------------------
- */
+/* ---- making one ------------------------------------------------------------------------------ */
 
 static void push_free(struct push *p)
 {
@@ -178,8 +177,7 @@ static int push_new(const struct h2sess_push *push, struct push **ret)
 	return 0;
 }
 
-/* ---- handing over to nghttp2 --------------------------------------------------------------------
- */
+/* ---- handing over to nghttp2 ----------------------------------------------------------------- */
 
 /* True when nothing more can become of it that anybody asked for. */
 static bool is_final(const struct push *p)
@@ -291,8 +289,7 @@ void session_push_submit(struct h2sess_session *s)
 		submit(s, container_of(s->pushes.next, struct push, link));
 }
 
-/* ---- what nghttp2 and the connection report -----------------------------------------------------
- */
+/* ---- what nghttp2 and the connection report -------------------------------------------------- */
 
 /* The push whose frame nghttp2 speaks of. */
 static struct push *in_turn(struct h2sess_session *s)
@@ -361,8 +358,7 @@ void session_push_written(struct h2sess_session *s)
 	}
 }
 
-/* ---- the barrier --------------------------------------------------------------------------------
- */
+/* ---- the barrier ----------------------------------------------------------------------------- */
 
 static uint64_t secret;
 
@@ -426,8 +422,7 @@ bool session_push_acked(struct h2sess_session *s, const uint8_t *payload)
 	return true;
 }
 
-/* ---- telling ------------------------------------------------------------------------------------
- */
+/* ---- telling --------------------------------------------------------------------------------- */
 
 static void tell(struct h2sess_session *s, struct push *p)
 {
@@ -520,8 +515,7 @@ void session_push_done(struct h2sess_session *s)
 	s->n_pushes = 0;
 }
 
-/* ---- public -------------------------------------------------------------------------------------
- */
+/* ---- public ---------------------------------------------------------------------------------- */
 
 static void fill_subject(struct h2sess_session *s, const struct h2sess_push *push,
 			 struct lint_subject *subject)

@@ -177,8 +177,7 @@ int h2sess_stream_resume(struct h2sess_stream *st)
 	return 0;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------
- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void drop_inbox(struct h2sess_stream *st)
 {
@@ -254,8 +253,7 @@ int h2sess_stream_set_timeout(struct h2sess_stream *st, uint32_t ms)
 	return 0;
 }
 
-/* ---- properties ---------------------------------------------------------------------------------
- */
+/* ---- properties ------------------------------------------------------------------------------ */
 
 struct h2sess_emitter *h2sess_stream_emitter(struct h2sess_stream *st)
 {

@@ -27,8 +27,7 @@
 
 #define FIELDS_ON_STACK 32
 
-/* ---- header fields ------------------------------------------------------------------------------
- */
+/* ---- header fields --------------------------------------------------------------------------- */
 
 /* RFC 9113 8.2.2: these speak of an HTTP/1 connection. */
 static bool is_connection_specific(const struct h2sess_header *h)
@@ -134,8 +133,7 @@ static void fields_done(struct fields *f)
 		mem_free(f->nva);
 }
 
-/* ---- the body, as nghttp2 asks for it -----------------------------------------------------------
- */
+/* ---- the body, as nghttp2 asks for it -------------------------------------------------------- */
 
 static void record(struct h2sess_stream *st, enum pending_kind kind)
 {
@@ -280,8 +278,7 @@ static int resume(struct h2sess_stream *st)
 	return 0;
 }
 
-/* ---- respond ------------------------------------------------------------------------------------
- */
+/* ---- respond --------------------------------------------------------------------------------- */
 
 static bool is_over(const struct h2sess_stream *st)
 {

@@ -51,7 +51,7 @@ static const struct reply NOT_ALLOWED = {
 	"Content-Length: 12\r\n\r\n",
 	"GET or HEAD\n"};
 
-/* ---- one connection ------------------------------------------------------------------------- */
+/* ---- one connection -------------------------------------------------------------------------- */
 
 static void free_if_last(struct health *health)
 {
@@ -182,7 +182,7 @@ static void on_connection(uv_stream_t *listener, int status)
 		close_connection(c);
 }
 
-/* ---- the listener --------------------------------------------------------------------------- */
+/* ---- the listener ---------------------------------------------------------------------------- */
 
 static void on_listener_closed(uv_handle_t *handle)
 {

@@ -3,7 +3,7 @@
  * From options to a server of the library.
  *
  *   1. host_new_server(): files can be read, origins are origins, then h2sess_server_new() checks
- * the rest
+ *      the rest
  *   2. host_listen(): each address, TLS first
  *   3. host_start_control(): the link to controld
  *

@@ -37,7 +37,7 @@ struct row {
 	set_fn *set;
 };
 
-/* ---- kinds of values ------------------------------------------------------------------------ */
+/* ---- kinds of values ------------------------------------------------------------------------- */
 
 static const char *set_string(char **field, const char *value)
 {
@@ -98,7 +98,7 @@ static bool is_name(const char *text)
 	return true;
 }
 
-/* ---- one function a row --------------------------------------------------------------------- */
+/* ---- one function a row ---------------------------------------------------------------------- */
 
 static const char *add_address(struct strings *list, const char *value)
 {
@@ -332,7 +332,7 @@ static int row_by_name(const char *name, size_t len)
 	return -1;
 }
 
-/* ---- the command line ----------------------------------------------------------------------- */
+/* ---- the command line ------------------------------------------------------------------------ */
 
 static int refuse(const char *flag, const char *value, const char *rule)
 {
@@ -394,7 +394,7 @@ const char *options_set_from_file(struct options *o, const char *key, const char
 	return ROWS[row].set(o, value);
 }
 
-/* ---- what belongs together ------------------------------------------------------------------ */
+/* ---- what belongs together ------------------------------------------------------------------- */
 
 static int check_whole(const struct options *o)
 {
@@ -447,7 +447,7 @@ void options_print_help(void)
 	     "again.");
 }
 
-/* ---- life ----------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 void options_init(struct options *o)
 {

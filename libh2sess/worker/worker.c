@@ -6,7 +6,7 @@
  *   1. prepare: descriptor limit, server, app. All that can be wrong in the options is found here
  *   2. serve: listen, control link, health, ready file; then the loop
  *   3. SIGTERM: health says 503, the daemon is told, the server closes gracefully; its `close`
- * event ends the loop. A second SIGTERM ends the loop at once
+ *      event ends the loop. A second SIGTERM ends the loop at once
  *   4. undo in reverse: control link, sessions, app, server
  *
  * Failures before anything is served: one line, status 2. After that nothing ends the worker but
@@ -48,7 +48,7 @@ struct worker {
 	bool draining;
 };
 
-/* ---- prepare -------------------------------------------------------------------------------- */
+/* ---- prepare --------------------------------------------------------------------------------- */
 
 /* A session is a descriptor: take as many as the system lets us have. */
 static void raise_descriptor_limit(void)
@@ -106,7 +106,7 @@ static int prepare(struct worker *w)
 	return plugin_start(&w->plugin, w->options->app, w->options->app_dir, w->server);
 }
 
-/* ---- serve ---------------------------------------------------------------------------------- */
+/* ---- serve ----------------------------------------------------------------------------------- */
 
 static int start_health(struct worker *w)
 {
@@ -156,7 +156,7 @@ static int serve(struct worker *w)
 	return write_ready(w);
 }
 
-/* ---- signals -------------------------------------------------------------------------------- */
+/* ---- signals --------------------------------------------------------------------------------- */
 
 static void on_end(void *user)
 {
@@ -193,7 +193,7 @@ static void on_closed(uv_async_t *handle)
 	uv_stop(handle->loop);
 }
 
-/* ---- the whole ------------------------------------------------------------------------------ */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static void init(struct worker *w, const struct options *o)
 {

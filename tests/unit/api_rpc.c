@@ -405,7 +405,7 @@ static void what_has_no_row_is_said_to_have_none(void **state)
 	assert_null(rpc_method_name(RPC_METHODS));
 }
 
-/* ---- memory runs out ------------------------------------------------------------------------ */
+/* ---- memory runs out ------------------------------------------------------------------------- */
 
 static long allocations_left;
 

@@ -15,7 +15,7 @@
 #include "libh2sess/src/memory.h"
 #include "libh2sess/src/values.h"
 
-/* ---- the event queue ------------------------------------------------------------------------ */
+/* ---- the event queue ------------------------------------------------------------------------- */
 
 static struct control_event *event_of(size_t weight)
 {
@@ -205,7 +205,7 @@ static void gaps_say_how_many(void **state)
 	json_decref(params);
 }
 
-/* ---- the book of pushes --------------------------------------------------------------------- */
+/* ---- the book of pushes ---------------------------------------------------------------------- */
 
 static int wakeups;
 
@@ -418,7 +418,7 @@ static void the_largest_hello_fits_into_a_line(void **state)
 	push_book_close(book);
 }
 
-/* ---- values --------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static void assert_text(json_t *value, const char *expected)
 {
@@ -444,7 +444,7 @@ static void any_octets_make_a_text(void **state)
 	assert_text(value_time(1769860800123), "2026-01-31T12:00:00.123Z");
 }
 
-/* ---- filters and arguments ------------------------------------------------------------------ */
+/* ---- filters and arguments ------------------------------------------------------------------- */
 
 static uint32_t demand_of(const char *json)
 {

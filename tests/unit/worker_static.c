@@ -192,8 +192,7 @@ static void test_if_range(void **state)
 	assert_int_equal(selected(&condition, &offset, &length), SELECT_ALL);
 }
 
-/* ---- below a root -----------------------------------------------------------------------------
- */
+/* ---- below a root ---------------------------------------------------------------------------- */
 
 struct tree {
 	char dir[64];

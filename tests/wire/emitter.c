@@ -12,8 +12,7 @@
 
 #define CUSTOM "x-test"
 
-/* ---- a log that listeners write their letters to ------------------------------------------------
- */
+/* ---- a log that listeners write their letters to --------------------------------------------- */
 
 struct scene {
 	struct h2sess_emitter *emitter;
@@ -69,8 +68,7 @@ static int emit(struct scene *scene)
 	return h2sess_emit(scene->emitter, CUSTOM, NULL, 0);
 }
 
-/* ---- order, counts, names -----------------------------------------------------------------------
- */
+/* ---- order, counts, names -------------------------------------------------------------------- */
 
 static void order_is_preponce_prep_on_once(void **state)
 {
@@ -202,8 +200,7 @@ static void off_all_by_name_and_of_all(void **state)
 	assert_int_equal(emit(scene), 0);
 }
 
-/* ---- errors -------------------------------------------------------------------------------------
- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 static void an_unknown_name_is_an_error(void **state)
 {
@@ -250,8 +247,7 @@ static void listeners_are_bounded(void **state)
 	assert_int_equal(h2sess_on(scene->emitter, CUSTOM, write_letter, &a, NULL), 0);
 }
 
-/* ---- reentrancy ---------------------------------------------------------------------------------
- */
+/* ---- reentrancy ------------------------------------------------------------------------------ */
 
 static void take_away(const struct h2sess_event *ev, void *user)
 {
@@ -427,8 +423,7 @@ static void the_emitter_may_be_freed_by_a_listener(void **state)
 	assert_string_equal(scene->log, ""); /* free is off for all */
 }
 
-/* ---- a session's emitter ------------------------------------------------------------------------
- */
+/* ---- a session's emitter --------------------------------------------------------------------- */
 
 enum verb { CLOSE, DESTROY, PUSH, OFF_ALL, POST };
 
@@ -586,8 +581,7 @@ static void a_session_knows_its_own_names(void **state)
 	test_server_free(t);
 }
 
-/* ---- the server's emitter -----------------------------------------------------------------------
- */
+/* ---- the server's emitter -------------------------------------------------------------------- */
 
 static void the_servers_listeners_freeze_at_listen(void **state)
 {

@@ -31,8 +31,7 @@ struct attack {
 	bool on_tls_port; /* with a client that does not speak TLS */
 };
 
-/* ---- silence ------------------------------------------------------------------------------------
- */
+/* ---- silence --------------------------------------------------------------------------------- */
 
 static void say_nothing(struct client *c)
 {
@@ -73,8 +72,7 @@ static void stop_reading(struct client *c)
 	client_send_headers(c, 1, FLAG_END_STREAM, fields, 4);
 }
 
-/* ---- resets of either side's making -------------------------------------------------------------
- */
+/* ---- resets of either side's making ---------------------------------------------------------- */
 
 static void rapid_reset(struct client *c)
 {
@@ -129,8 +127,7 @@ static void refused_streams(struct client *c)
 		client_get(c, "/hold");
 }
 
-/* ---- frames without purpose ---------------------------------------------------------------------
- */
+/* ---- frames without purpose ------------------------------------------------------------------ */
 
 static void flood(struct client *c, uint8_t type, uint8_t flags, uint32_t stream_id,
 		  const void *payload, size_t len)
@@ -242,8 +239,7 @@ static void many_settings_in_one_frame(struct client *c)
 	client_send_settings(c, set, 40);
 }
 
-/* ---- against the protocol -----------------------------------------------------------------------
- */
+/* ---- against the protocol -------------------------------------------------------------------- */
 
 /* RFC 9113 5.1.1: a connection error, which nghttp2 leaves to us. */
 static void lower_stream_id(struct client *c)
@@ -332,8 +328,7 @@ static void malformed_after_rapid_reset(struct client *c)
 	client_send(c, buf, len);
 }
 
-/* ---- the table ----------------------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 #define QUICK(field)                                               \
 	{                                                          \
@@ -619,8 +614,7 @@ static void test_attack(void **state)
 	test_server_free(t);
 }
 
-/* ---- limits that refuse a part ------------------------------------------------------------------
- */
+/* ---- limits that refuse a part --------------------------------------------------------------- */
 
 static void handshake_timeout_spares_who_spoke(void **state)
 {
@@ -942,8 +936,7 @@ static void resets_within_the_budget_are_free(void **state)
 	test_server_free(t);
 }
 
-/* ---- main ---------------------------------------------------------------------------------------
- */
+/* ---- main ------------------------------------------------------------------------------------ */
 
 static const struct CMUnitTest OTHERS[] = {
 	cmocka_unit_test(handshake_timeout_spares_who_spoke),

@@ -129,8 +129,7 @@ static const struct row ROWS[] = {
 
 #define N_ROWS (sizeof(ROWS) / sizeof(ROWS[0]))
 
-/* ---- the table's runner -------------------------------------------------------------------------
- */
+/* ---- the table's runner ---------------------------------------------------------------------- */
 
 /* Divide "a b" into its parts, in place. Returns how many there are. */
 static size_t divide(char *text, const char *parts[2])
@@ -249,8 +248,7 @@ static void test_row(void **state)
 	client_free(c);
 }
 
-/* ---- main ---------------------------------------------------------------------------------------
- */
+/* ---- main ------------------------------------------------------------------------------------ */
 
 static int start(void **state)
 {

@@ -680,8 +680,7 @@ static void row_56_more_origins_than_clients_take(void **state)
 	client_free(c);
 }
 
-/* ---- the origins option (A.3) -------------------------------------------------------------------
- */
+/* ---- the origins option (A.3) ---------------------------------------------------------------- */
 
 static void option_origins_follow_settings(void **state)
 {
@@ -727,8 +726,7 @@ static void option_origins_are_checked_at_start(void **state)
 	}
 }
 
-/* ---- main ---------------------------------------------------------------------------------------
- */
+/* ---- main ------------------------------------------------------------------------------------ */
 
 static int start(void **state)
 {

@@ -85,8 +85,7 @@ static void expect_not_sent(struct receipt *r, int reason)
 	assert_int_equal(told(r), 1);
 }
 
-/* ---- what a test does on the session's thread ---------------------------------------------------
- */
+/* ---- what a test does on the session's thread ------------------------------------------------ */
 
 enum then { NOTHING, CLOSE, DESTROY, CANCEL };
 
@@ -147,8 +146,7 @@ static void run(const char *id, struct call *call)
 	assert_true(test_server_run(server, id, push, call));
 }
 
-/* ---- written, received --------------------------------------------------------------------------
- */
+/* ---- written, received ----------------------------------------------------------------------- */
 
 static void check_received(bool tls)
 {
@@ -305,8 +303,7 @@ static void a_split_origin_list_has_one_receipt(void **state)
 	client_free(c);
 }
 
-/* ---- the barrier --------------------------------------------------------------------------------
- */
+/* ---- the barrier ----------------------------------------------------------------------------- */
 
 static void one_barrier_follows_all_frames_of_a_flush(void **state)
 {
@@ -384,8 +381,7 @@ static void outcomes_come_in_the_order_of_the_pushes(void **state)
 	client_free(c);
 }
 
-/* ---- not sent -----------------------------------------------------------------------------------
- */
+/* ---- not sent -------------------------------------------------------------------------------- */
 
 static void check_stream_closed(struct client *c, const char *id, uint32_t stream_id)
 {
@@ -526,8 +522,7 @@ static void what_has_left_is_not_cancelled(void **state)
 	client_free(c);
 }
 
-/* ---- a peer that does not read ------------------------------------------------------------------
- */
+/* ---- a peer that does not read --------------------------------------------------------------- */
 
 static atomic_uint_fast64_t pulled; /* bytes that the endless body has given */
 
@@ -678,8 +673,7 @@ static void a_reader_that_comes_back_receives(void **state)
 	client_free(c);
 }
 
-/* ---- errors and reentrancy ----------------------------------------------------------------------
- */
+/* ---- errors and reentrancy ------------------------------------------------------------------- */
 
 static void an_error_calls_nobody(void **state)
 {
@@ -770,8 +764,7 @@ static void destroy_may_follow_from_an_outcome(void **state)
 	client_free(c);
 }
 
-/* ---- main ---------------------------------------------------------------------------------------
- */
+/* ---- main ------------------------------------------------------------------------------------ */
 
 static int start(void **state)
 {

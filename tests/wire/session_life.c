@@ -56,8 +56,7 @@ static void check_story(struct test_server *t, const char *id, const char *piece
 		fail_msg("no \"%s\" in \"%s\"", piece, story);
 }
 
-/* ---- the beginning ------------------------------------------------------------------------------
- */
+/* ---- the beginning --------------------------------------------------------------------------- */
 
 static void check_connect_before_the_preface(bool tls)
 {
@@ -198,8 +197,7 @@ static void a_preface_in_pieces(void **state)
 	client_free(c);
 }
 
-/* ---- ALPN ---------------------------------------------------------------------------------------
- */
+/* ---- ALPN ------------------------------------------------------------------------------------ */
 
 static void another_alpn_gets_the_alert(void **state)
 {
@@ -232,8 +230,7 @@ static void no_alpn_is_an_unknown_protocol(void **state)
 	test_server_free(t);
 }
 
-/* ---- close --------------------------------------------------------------------------------------
- */
+/* ---- close ----------------------------------------------------------------------------------- */
 
 static void close_without_streams(void **state)
 {
@@ -292,8 +289,7 @@ static void a_stream_after_goaway_is_not_served(void **state)
 	client_free(c);
 }
 
-/* ---- destroy ------------------------------------------------------------------------------------
- */
+/* ---- destroy --------------------------------------------------------------------------------- */
 
 static void destroy_without_an_error(void **state)
 {
@@ -356,8 +352,7 @@ static void nothing_runs_on_a_session_that_is_gone(void **state)
 	assert_false(test_server_run(server, "", close_it, NULL));
 }
 
-/* ---- GOAWAY received ----------------------------------------------------------------------------
- */
+/* ---- GOAWAY received ------------------------------------------------------------------------- */
 
 static void goaway_0_from_the_peer_closes(void **state)
 {
@@ -397,8 +392,7 @@ static void goaway_with_a_code_destroys(void **state)
 	client_free(c);
 }
 
-/* ---- drain --------------------------------------------------------------------------------------
- */
+/* ---- drain ----------------------------------------------------------------------------------- */
 
 static void drain_it(struct h2sess_session *s, void *user)
 {
@@ -480,8 +474,7 @@ static void drain_without_streams_ends_early(void **state)
 	client_free(c);
 }
 
-/* ---- the server closes --------------------------------------------------------------------------
- */
+/* ---- the server closes ----------------------------------------------------------------------- */
 
 static void the_server_closes_gracefully(void **state)
 {
@@ -552,8 +545,7 @@ static void a_server_that_never_listened_is_freed(void **state)
 	h2sess_server_free(NULL);
 }
 
-/* ---- main ---------------------------------------------------------------------------------------
- */
+/* ---- main ------------------------------------------------------------------------------------ */
 
 static int start(void **state)
 {

@@ -13,8 +13,7 @@
 
 static struct test_server *server;
 
-/* ---- an answer that comes later -----------------------------------------------------------------
- */
+/* ---- an answer that comes later -------------------------------------------------------------- */
 
 struct later {
 	int calls;
@@ -49,8 +48,7 @@ static void await_later(struct later *later)
 	assert_int_equal(later->calls, 1);
 }
 
-/* ---- ping ---------------------------------------------------------------------------------------
- */
+/* ---- ping ------------------------------------------------------------------------------------ */
 
 static void on_pong(struct h2sess_session *s, int error, uint64_t round_trip_us,
 		    const uint8_t *payload, void *user)
@@ -158,8 +156,7 @@ static void a_received_ping_is_an_event(void **state)
 	client_free(c);
 }
 
-/* ---- settings -----------------------------------------------------------------------------------
- */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 static void on_settings_ack(struct h2sess_session *s, int error, uint64_t round_trip_us, void *user)
 {
@@ -328,8 +325,7 @@ static void update_settings_is_for_new_sessions(void **state)
 	test_server_free(t);
 }
 
-/* ---- timeouts -----------------------------------------------------------------------------------
- */
+/* ---- timeouts -------------------------------------------------------------------------------- */
 
 static void set_timeout(struct h2sess_session *s, void *user)
 {
@@ -412,8 +408,7 @@ static void the_servers_timeout_is_for_new_sessions(void **state)
 	test_server_free(t);
 }
 
-/* ---- goaway, ids --------------------------------------------------------------------------------
- */
+/* ---- goaway, ids ----------------------------------------------------------------------------- */
 
 struct results {
 	int of[8];
@@ -508,8 +503,7 @@ static void ids_are_the_boot_and_a_number(void **state)
 	client_free(d);
 }
 
-/* ---- who the peer is ----------------------------------------------------------------------------
- */
+/* ---- who the peer is ------------------------------------------------------------------------- */
 
 struct who {
 	struct h2sess_peer peer;
@@ -582,8 +576,7 @@ static void no_sni_no_servername(void **state)
 	client_free(c);
 }
 
-/* ---- labels and user data -----------------------------------------------------------------------
- */
+/* ---- labels and user data -------------------------------------------------------------------- */
 
 static void set_labels(struct h2sess_session *s, void *user)
 {
@@ -625,8 +618,7 @@ static void labels_are_bounded(void **state)
 	client_free(c);
 }
 
-/* ---- extended CONNECT ---------------------------------------------------------------------------
- */
+/* ---- extended CONNECT ------------------------------------------------------------------------ */
 
 static const struct field WEBSOCKET[] = {
 	{":method", "CONNECT"}, {":protocol", "websocket"},  {":scheme", "http"},
@@ -671,8 +663,7 @@ static void extended_connect_is_refused_elsewhere(void **state)
 	client_free(c);
 }
 
-/* ---- main ---------------------------------------------------------------------------------------
- */
+/* ---- main ------------------------------------------------------------------------------------ */
 
 static int start(void **state)
 {

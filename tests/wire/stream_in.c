@@ -12,8 +12,7 @@
 
 static struct test_server *server;
 
-/* ---- routes -------------------------------------------------------------------------------------
- */
+/* ---- routes ---------------------------------------------------------------------------------- */
 
 static void hold(struct h2sess_stream *st)
 {
@@ -173,8 +172,7 @@ static const struct route ROUTES[] = {
 	{NULL, NULL},
 };
 
-/* ---- the body -----------------------------------------------------------------------------------
- */
+/* ---- the body -------------------------------------------------------------------------------- */
 
 static void send_body(struct client *c, uint32_t id, size_t len)
 {
@@ -332,8 +330,7 @@ static void the_request_has_trailers(void **state)
 	response_done(&r);
 }
 
-/* ---- the header block ---------------------------------------------------------------------------
- */
+/* ---- the header block ------------------------------------------------------------------------ */
 
 static void headers_come_as_sent(void **state)
 {
@@ -460,8 +457,7 @@ static void malformed_requests_are_reset(void **state)
 	}
 }
 
-/* ---- how streams end ----------------------------------------------------------------------------
- */
+/* ---- how streams end ------------------------------------------------------------------------- */
 
 static void close_resets_with_its_code(void **state)
 {
@@ -612,8 +608,7 @@ static void the_streams_state(void **state)
 	client_free(c);
 }
 
-/* ---- many streams -------------------------------------------------------------------------------
- */
+/* ---- many streams ---------------------------------------------------------------------------- */
 
 static void a_hundred_at_once(void **state)
 {
@@ -661,8 +656,7 @@ static void thousands_after_each_other(void **state)
 		client_check_get(c, "/", 200);
 }
 
-/* ---- main ---------------------------------------------------------------------------------------
- */
+/* ---- main ------------------------------------------------------------------------------------ */
 
 static int start(void **state)
 {

@@ -19,8 +19,7 @@
 
 static struct test_server *server;
 
-/* ---- routes: from memory ------------------------------------------------------------------------
- */
+/* ---- routes: from memory --------------------------------------------------------------------- */
 
 static void small(struct h2sess_stream *st)
 {
@@ -124,8 +123,7 @@ static void one_megabyte(struct h2sess_stream *st)
 	free(piece);
 }
 
-/* ---- routes: from a source and a file -----------------------------------------------------------
- */
+/* ---- routes: from a source and a file -------------------------------------------------------- */
 
 struct source {
 	size_t left;
@@ -246,8 +244,7 @@ static void informational(struct h2sess_stream *st)
 	h2sess_stream_end(st, "x", 1);
 }
 
-/* ---- routes: wrong headers ----------------------------------------------------------------------
- */
+/* ---- routes: wrong headers ------------------------------------------------------------------- */
 
 struct wrong {
 	const char *name;
@@ -323,8 +320,7 @@ static const struct route ROUTES[] = {
 	{NULL, NULL},
 };
 
-/* ---- tests: from memory -------------------------------------------------------------------------
- */
+/* ---- tests: from memory ---------------------------------------------------------------------- */
 
 static struct response get(struct client *c, const char *path)
 {
@@ -495,8 +491,7 @@ static void no_frame_over_the_peers_maximum(void **state)
 	response_done(&r);
 }
 
-/* ---- tests: from a source and a file ------------------------------------------------------------
- */
+/* ---- tests: from a source and a file --------------------------------------------------------- */
 
 static void a_source_is_pulled_and_freed_once(void **state)
 {
@@ -642,8 +637,7 @@ static void the_descriptor_is_closed_at_the_end(void **state)
 	assert_int_equal(open_descriptors(), before);
 }
 
-/* ---- tests: trailers, 1xx, wrong headers --------------------------------------------------------
- */
+/* ---- tests: trailers, 1xx, wrong headers ----------------------------------------------------- */
 
 static void trailers_follow_the_body(void **state)
 {
@@ -700,8 +694,7 @@ static void a_nul_in_a_value_is_refused(void **state)
 	response_done(&r);
 }
 
-/* ---- main ---------------------------------------------------------------------------------------
- */
+/* ---- main ------------------------------------------------------------------------------------ */
 
 static int start(void **state)
 {

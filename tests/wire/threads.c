@@ -30,8 +30,7 @@ static struct test_server *start_threads(uint32_t threads, const struct test_hoo
 	return test_server_start(&options, hooks);
 }
 
-/* ---- posting ------------------------------------------------------------------------------------
- */
+/* ---- posting --------------------------------------------------------------------------------- */
 
 struct storm {
 	struct test_server *server;
@@ -176,8 +175,7 @@ static void posting_before_listen_says_gone(void **state)
 	test_server_free(t);
 }
 
-/* ---- many sessions on several threads -----------------------------------------------------------
- */
+/* ---- many sessions on several threads -------------------------------------------------------- */
 
 static void sessions_on_several_threads(void **state)
 {
@@ -224,8 +222,7 @@ static void wrong_thread_counts_are_refused(void **state)
 	assert_null(made);
 }
 
-/* ---- free from a listener -----------------------------------------------------------------------
- */
+/* ---- free from a listener -------------------------------------------------------------------- */
 
 static atomic_int freed_from;
 
@@ -290,8 +287,7 @@ static void free_from_any_listener(void **state)
 	}
 }
 
-/* ---- adopt --------------------------------------------------------------------------------------
- */
+/* ---- adopt ----------------------------------------------------------------------------------- */
 
 static void socket_pair(int fds[2])
 {
@@ -466,8 +462,7 @@ static void adopting_from_many_threads(void **state)
 	free(storm);
 }
 
-/* ---- listening ----------------------------------------------------------------------------------
- */
+/* ---- listening ------------------------------------------------------------------------------- */
 
 static void listen_fd_takes_a_listening_socket(void **state)
 {

@@ -3,12 +3,12 @@
  * echo: answers with what it received, for tests and for looking at clients.
  *
  *   - the response's fields: x-echo-method, x-echo-path, and each field NAME of the request, in
- * order, as x-echo-NAME (pseudo-fields are not repeated)
+ *     order, as x-echo-NAME (pseudo-fields are not repeated)
  *   - a request with a body: the same body, streamed, as fast as the client takes it; the same
- * content-type
+ *     content-type
  *   - then the request's trailers, as trailers
  *   - a request without a body: a JSON object {"method", "path", "authority", "headers": [[name,
- * value], ...]}
+ *     value], ...]}
  *
  * Backpressure: when the response's buffer is over its mark the request is paused, and `drain`
  * resumes it, so a client that sends without reading is stopped by its own window.
@@ -29,7 +29,7 @@ struct echo {
 	size_t n_trailers;
 };
 
-/* ---- copies of fields ---------------------------------------------------------------------- */
+/* ---- copies of fields ------------------------------------------------------------------------ */
 
 static void free_fields(struct h2sess_header *fields, size_t n)
 {
@@ -88,7 +88,7 @@ static struct h2sess_header *copy_fields(const char *prefix, const struct h2sess
 	return to;
 }
 
-/* ---- the response's header block ------------------------------------------------------------ */
+/* ---- the response's header block ------------------------------------------------------------- */
 
 static struct h2sess_header field(const char *name, const char *value)
 {
@@ -132,7 +132,7 @@ out:
 	return r;
 }
 
-/* ---- a request without a body --------------------------------------------------------------- */
+/* ---- a request without a body ---------------------------------------------------------------- */
 
 /* Field values are bytes: what is not UTF-8 is taken as Latin-1. */
 static json_t *json_text(const char *text, size_t len)
@@ -208,7 +208,7 @@ static int answer_with_description(const struct h2sess_event *ev)
 	return r;
 }
 
-/* ---- a request with a body ------------------------------------------------------------------ */
+/* ---- a request with a body ------------------------------------------------------------------- */
 
 static void give_up(struct h2sess_stream *st)
 {
@@ -311,7 +311,7 @@ static int answer_with_body(const struct h2sess_event *ev)
 		       H2SESS_RESPOND_WAIT_FOR_TRAILERS);
 }
 
-/* ---- the app -------------------------------------------------------------------------------- */
+/* ---- the app --------------------------------------------------------------------------------- */
 
 static void on_stream(const struct h2sess_event *ev, void *user)
 {

@@ -3,9 +3,9 @@
  * Opening below a root.
  *
  *   - openat2() with RESOLVE_BENEATH: the kernel refuses whatever leaves the root, absolute links
- * and races with rename included
+ *     and races with rename included
  *   - where there is no openat2(), or a sandbox forbids it: one component after the other, links
- * refused
+ *     refused
  *
  * O_NONBLOCK: opening a FIFO must not stop a loop thread.
  */

@@ -7,7 +7,7 @@
  *   3. root.c opens it, below DIR and nowhere else
  *   4. select.c judges conditions and ranges
  *   5. the header block, and the descriptor for the body: the library reads it as the client takes
- * it
+ *      it
  *
  * Failures: 400 for a target that is none, 404 for what is not there, not a file, not ours to read
  * or not below DIR, 405, 416, 503 when descriptors have run out, 500 for other errors of the file
@@ -83,7 +83,7 @@ static void check(struct h2sess_stream *st, int r)
 		h2sess_stream_close(st, H2SESS_INTERNAL_ERROR);
 }
 
-/* ---- answers without a file ---------------------------------------------------------------- */
+/* ---- answers without a file ------------------------------------------------------------------ */
 
 /* "404 Not Found", with one more field where name is not NULL. */
 static void answer_line(struct h2sess_stream *st, const char *line, const char *name,
@@ -139,7 +139,7 @@ static void answer_redirect(struct h2sess_stream *st, const char *path)
 	answer_line(st, "301 Moved Permanently", "location", location);
 }
 
-/* ---- answers with a file ------------------------------------------------------------------- */
+/* ---- answers with a file --------------------------------------------------------------------- */
 
 static void answer_not_modified(struct h2sess_stream *st, const struct version *version)
 {
@@ -212,7 +212,7 @@ static void answer_file(struct h2sess_stream *st, int *fd, const char *path,
 		answer_content(st, fd, path, &version, selection == SELECT_PART, offset, length);
 }
 
-/* ---- requests ------------------------------------------------------------------------------ */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static void answer_path(const struct site *site, struct h2sess_stream *st, const char *path)
 {
@@ -266,7 +266,7 @@ static void on_stream(const struct h2sess_event *ev, void *user)
 		answer_target(user, ev->stream, target ? target : "");
 }
 
-/* ---- the app ------------------------------------------------------------------------------- */
+/* ---- the app --------------------------------------------------------------------------------- */
 
 static int init(const struct h2sess_app_context *context, void **ret_state, char *error,
 		size_t error_len)

@@ -8,16 +8,16 @@
  *
  *   - Threads: a session, its streams and their emitters belong to one loop thread. Every function
  *     that takes one of them must be called there, which is where their listeners run. From any
- * other thread, h2sess_post() brings a function there. Functions that take a server say what they
- * allow.
+ *     other thread, h2sess_post() brings a function there. Functions that take a server say what
+ *     they allow.
  *   - Listeners may call anything, on the object that calls them too: off, close, destroy, free.
- * Verbs queue; bytes leave after the listener has returned. Objects outlive the listener that ends
- * them.
+ *     Verbs queue; bytes leave after the listener has returned. Objects outlive the listener that
+ *     ends them.
  *   - Pointers that a listener gets are borrowed until it returns, unless said otherwise.
  *   - Errors are 0 or a negative H2SESS_E... (h2sess/errors.def is the table). The library does not
  *     log, does not exit, installs no signal handler; its threads block all signals.
  *   - Open structs begin with `size` (their _INIT macro sets it), grow at the end only, and zero
- * means default. Array elements (struct h2sess_header) are frozen.
+ *     means default. Array elements (struct h2sess_header) are frozen.
  *
  * Left out of Node's surface on purpose: the events altsvc, origin and the class ClientHttp2Session
  * (they are a client's), push streams and priorities (clients dropped the one, RFC 9113 the other),
@@ -41,8 +41,7 @@ extern "C" {
 #define H2SESS_VERSION "0.1.0"
 #define H2SESS_ABI 0
 
-/* ---- tables ------------------------------------------------------------------------------------
- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 enum h2sess_err {
 	H2SESS_OK = 0,
@@ -109,8 +108,7 @@ enum h2sess_lint_rule {
 #define H2SESS_LISTENERS_MAX 1024 /* on one emitter */
 #define H2SESS_ORIGINS_MAX 127	  /* of a session's set that clients accept: Node ends it at 128 */
 
-/* ---- objects -----------------------------------------------------------------------------------
- */
+/* ---- objects --------------------------------------------------------------------------------- */
 
 struct h2sess_server;
 struct h2sess_session;
@@ -210,8 +208,7 @@ struct h2sess_event {
 
 typedef void h2sess_listener_fn(const struct h2sess_event *ev, void *user);
 
-/* ---- emitters ----------------------------------------------------------------------------------
- */
+/* ---- emitters -------------------------------------------------------------------------------- */
 
 /*
  * Register a listener. Node's EventEmitter, with these differences: off is by id; after
@@ -278,8 +275,7 @@ H2SESS_API struct h2sess_emitter *h2sess_server_emitter(struct h2sess_server *sr
 H2SESS_API struct h2sess_emitter *h2sess_session_emitter(struct h2sess_session *s);
 H2SESS_API struct h2sess_emitter *h2sess_stream_emitter(struct h2sess_stream *st);
 
-/* ---- server ------------------------------------------------------------------------------------
- */
+/* ---- server ---------------------------------------------------------------------------------- */
 
 /* Limits; h2sess/limits.def says what each one stops. 0 is the default, UINT32_MAX ms is off. */
 struct h2sess_limits {
@@ -437,8 +433,7 @@ typedef void h2sess_post_fn(struct h2sess_session *s, void *user);
 H2SESS_API int h2sess_post(struct h2sess_server *srv, const char *session_id, h2sess_post_fn *fn,
 			   void *user);
 
-/* ---- session -----------------------------------------------------------------------------------
- */
+/* ---- session --------------------------------------------------------------------------------- */
 
 struct h2sess_peer {
 	size_t size;
@@ -675,8 +670,7 @@ H2SESS_API int h2sess_session_set_next_stream_id(struct h2sess_session *s, uint3
 /* Count an answer 421 or a request with alt-used: what the properties and the metrics show. */
 H2SESS_API void h2sess_session_count_misdirected(struct h2sess_session *s);
 
-/* ---- stream ------------------------------------------------------------------------------------
- */
+/* ---- stream ---------------------------------------------------------------------------------- */
 
 H2SESS_API int32_t h2sess_stream_id(const struct h2sess_stream *st);
 /* NULL once the session is gone. */
@@ -775,8 +769,7 @@ H2SESS_API int h2sess_stream_resume(struct h2sess_stream *st);
 /* `timeout` after ms without activity on the stream. 0 or UINT32_MAX: off. */
 H2SESS_API int h2sess_stream_set_timeout(struct h2sess_stream *st, uint32_t ms);
 
-/* ---- origins and values: pure functions, any thread ---------------------------------------------
- */
+/* ---- origins and values: pure functions, any thread ------------------------------------------ */
 
 /*
  * The origin of a URL: WHATWG URL parsing, RFC 6454 serialisation, A-labels. At most cap bytes with
@@ -785,8 +778,7 @@ H2SESS_API int h2sess_stream_set_timeout(struct h2sess_stream *st, uint32_t ms);
  */
 H2SESS_API int h2sess_origin_of(const char *url, char *buf, size_t cap);
 
-/* ---- control link ------------------------------------------------------------------------------
- */
+/* ---- control link ---------------------------------------------------------------------------- */
 
 struct h2sess_control_label {
 	const char *key;
@@ -817,8 +809,7 @@ H2SESS_API void h2sess_control_set_draining(struct h2sess_control *control);
 /* Stop and free; before h2sess_server_free(). NULL is allowed. */
 H2SESS_API void h2sess_control_stop(struct h2sess_control *control);
 
-/* ---- misc --------------------------------------------------------------------------------------
- */
+/* ---- misc ------------------------------------------------------------------------------------ */
 
 H2SESS_API const char *h2sess_strerror(int err);
 /* The wire name: ERR_HTTP2_INVALID_SESSION, ... */

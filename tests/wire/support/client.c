@@ -61,8 +61,7 @@ static uint32_t get_u32(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* ---- out ----------------------------------------------------------------------------------------
- */
+/* ---- out ------------------------------------------------------------------------------------- */
 
 static void append(struct client *c, const void *data, size_t len)
 {
@@ -130,8 +129,7 @@ static void flush(struct client *c)
 	}
 }
 
-/* ---- in -----------------------------------------------------------------------------------------
- */
+/* ---- in -------------------------------------------------------------------------------------- */
 
 static void keep_field(struct frame *frame, const nghttp2_nv *nv)
 {
@@ -325,8 +323,7 @@ static int64_t deadline(void)
 	return now_ms() + CLIENT_DEADLINE_MS;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static int connect_to(int port, int receive_buffer)
 {
@@ -467,8 +464,7 @@ void client_free(struct client *c)
 	free(c);
 }
 
-/* ---- sending ------------------------------------------------------------------------------------
- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 static void drain(struct client *c)
 {
@@ -622,8 +618,7 @@ uint32_t client_get(struct client *c, const char *path)
 	return client_request(c, "GET", path, FLAG_END_STREAM);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 struct frame *client_read(struct client *c)
 {
@@ -774,8 +769,7 @@ const char *frame_field(const struct frame *frame, const char *name)
 	return NULL;
 }
 
-/* ---- responses ----------------------------------------------------------------------------------
- */
+/* ---- responses ------------------------------------------------------------------------------- */
 
 static void take_headers(struct response *r, const struct frame *frame)
 {

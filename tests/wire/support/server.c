@@ -25,8 +25,7 @@ static const char *const STREAM_EVENTS[] = {
 	"frameError", "timeout", "error", "close",	  NULL,
 };
 
-/* ---- records ------------------------------------------------------------------------------------
- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 static uint16_t peer_port(struct h2sess_session *s)
 {
@@ -160,8 +159,7 @@ void test_server_story(struct test_server *t, const char *session, char *buf, si
 	pthread_mutex_unlock(&t->lock);
 }
 
-/* ---- listeners ----------------------------------------------------------------------------------
- */
+/* ---- listeners ------------------------------------------------------------------------------- */
 
 void test_server_watch_stream(struct test_server *t, struct h2sess_stream *st)
 {
@@ -220,8 +218,7 @@ static void add_listeners(struct test_server *t)
 		assert_int_equal(h2sess_on(e, "stream", app, t, NULL), 0);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static struct test_server *alloc_server(const struct test_hooks *hooks)
 {
@@ -329,8 +326,7 @@ struct client *test_server_ready(struct test_server *t, const struct client_opti
 	return c;
 }
 
-/* ---- calls to a session's thread ----------------------------------------------------------------
- */
+/* ---- calls to a session's thread ------------------------------------------------------------- */
 
 struct call {
 	struct test_server *server;
@@ -373,8 +369,7 @@ bool test_server_run(struct test_server *t, const char *session_id, h2sess_post_
 	return !call.gone;
 }
 
-/* ---- the bystander ------------------------------------------------------------------------------
- */
+/* ---- the bystander --------------------------------------------------------------------------- */
 
 void bystander_start(struct bystander *b, struct test_server *t)
 {
