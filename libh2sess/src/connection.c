@@ -145,7 +145,7 @@ static void close_now(struct conn *c)
 	uv_close((uv_handle_t *)&c->poll, on_poll_closed);
 	close(c->fd);
 	c->fd = -1;
-	server_connection_closed(loop);
+	listeners_resume(loop); /* a descriptor is free again */
 }
 
 /* Tell whoever listens that the peer is gone; a lingering connection just ends. */

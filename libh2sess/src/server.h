@@ -98,11 +98,13 @@ void server_log(struct h2sess_server *srv, int level, const char *format, ...)
  */
 int server_peer_opened(struct h2sess_server *srv, const char *address);
 void server_peer_closed(struct h2sess_server *srv, const char *address);
-/* A descriptor is free again. */
-void server_connection_closed(struct loop *loop);
 
 /* The settings to announce now. */
 void server_settings(struct h2sess_server *srv, struct h2sess_settings *ret);
+
+/* Take the options, checked; on an error ret_field names the wrong one. */
+int server_use_options(struct h2sess_server *srv, const struct h2sess_options *options,
+		       const char **ret_field);
 
 /* Tell the control link, if there is one. */
 void server_hook_event(struct loop *loop, const struct h2sess_event *ev);
@@ -114,6 +116,8 @@ static inline bool server_demands(const struct h2sess_server *srv, uint32_t bit)
 /* For the control link. */
 size_t server_loops(struct h2sess_server *srv);
 int server_run_on_loop(struct h2sess_server *srv, size_t index, loop_fn *fn, void *arg);
+/* Listeners, state or certificates have changed. Any thread. */
+void server_tell_changed(struct h2sess_server *srv);
 /* Returns when no loop is inside the old hooks any more. Any thread but a loop's. */
 int server_set_hooks(struct h2sess_server *srv, const struct server_hooks *hooks);
 void server_set_demand(struct h2sess_server *srv, uint32_t mask);

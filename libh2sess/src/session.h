@@ -122,10 +122,10 @@ struct h2sess_session {
 	struct list pings;     /* struct session_ping.link */
 	size_t n_pings;
 
-	struct list pushes; /* struct push.link, see session_push.c */
-	struct list receipts;
-	size_t n_pushes;   /* in both lists */
-	bool push_changed; /* an outcome is to be told */
+	struct list pushes;   /* struct push.link: to be handed to nghttp2 */
+	struct list receipts; /* struct push.link: handed over */
+	size_t n_pushes;      /* in both lists */
+	bool push_changed;    /* an outcome is to be told */
 	uint64_t last_push_id;
 	uint64_t gathered; /* bytes of nghttp2's that conn_write() has not seen yet */
 	uint64_t barrier;  /* number of the last barrier PING */
@@ -173,13 +173,8 @@ struct h2sess_session {
  * taken on success only. peer: address text and port.
  */
 int session_new(struct loop *loop, int fd, SSL *ssl, const void *data, size_t len);
-/* End every session of a loop: gently within deadline_ms, or now. */
-void session_drain_all(struct loop *loop, uint32_t deadline_ms);
-void session_destroy_all(struct loop *loop);
 /* Bytes are to be sent, or the end is to be looked at, before the loop waits again. */
 void session_mark_dirty(struct h2sess_session *s);
-/* Feed nghttp2's output to the connection; the loop calls it for what is dirty. */
-void session_flush(struct h2sess_session *s);
 /* Emit the last events of a destroyed session and free it; the loop calls it. */
 void session_finish(struct h2sess_session *s);
 /* Destroy with a reason. error 0 and code NO_ERROR: without an `error` event. */
@@ -191,6 +186,19 @@ uint64_t session_number(const struct h2sess_session *s);
 int session_id_parse(const char *id, uint64_t *ret_number);
 /* Emit on the session, then to the control link. */
 bool session_emit(struct h2sess_session *s, enum event_id id, struct h2sess_event *ev);
+
+/* ---- session_io.c: bytes out and in ---------------------------------------------------------- */
+/* Feed nghttp2's output to the connection; the loop calls it for what is dirty. */
+void session_flush(struct h2sess_session *s);
+/* Feed bytes of the peer's to nghttp2. */
+void session_receive(struct h2sess_session *s, const uint8_t *data, size_t len);
+/* The last GOAWAY, sent at once; a peer that was never a session gets none. */
+void session_send_goaway(struct h2sess_session *s);
+
+/* ---- session_verbs.c ------------------------------------------------------------------------- */
+/* End every session of a loop: gently within deadline_ms, or now. */
+void session_drain_all(struct loop *loop, uint32_t deadline_ms);
+void session_destroy_all(struct loop *loop);
 
 /* ---- session_frames.c: nghttp2's callbacks --------------------------------------------------- */
 int session_frames_init(struct h2sess_session *s);
@@ -216,7 +224,7 @@ void session_ping_sent(struct h2sess_session *s, const uint8_t *payload);
 void session_ping_acked(struct h2sess_session *s, const uint8_t *payload);
 void session_pings_done(struct h2sess_session *s);
 
-/* ---- session_push.c -------------------------------------------------------------------------- */
+/* ---- session_push.c, session_receipts.c ------------------------------------------------------ */
 void session_push_init(struct h2sess_session *s);
 /* Hand queued pushes to nghttp2; before anything whose order on the wire matters. */
 void session_push_submit(struct h2sess_session *s);

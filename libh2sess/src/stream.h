@@ -90,8 +90,17 @@ int stream_receive(struct h2sess_stream *st, const uint8_t *data, size_t len);
 /* The request is complete. */
 void stream_receive_end(struct h2sess_stream *st);
 void stream_receive_trailers(struct h2sess_stream *st);
-/* stream_response.c: let go of what the response still holds. */
+/* Nothing can be sent on it any more. */
+bool stream_is_over(const struct h2sess_stream *st);
+
+/* ---- stream_body.c --------------------------------------------------------------------------- */
+/* nghttp2 asks for a piece of the body; source->ptr is the stream. */
+ssize_t stream_read_source(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t len,
+			   uint32_t *flags, nghttp2_data_source *source, void *user);
+/* Let go of what the body still holds. */
 void stream_source_done(struct h2sess_stream *st);
+
+/* ---- header_list.c --------------------------------------------------------------------------- */
 
 int header_list_add(struct header_list *list, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
 		    uint8_t flags);
