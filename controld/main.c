@@ -47,6 +47,7 @@ static void finish_stop(struct program *program)
 	uv_close((uv_handle_t *)&program->stop_tick, NULL);
 	for (size_t i = 0; i < 3; i++)
 		uv_close((uv_handle_t *)&program->signals[i], NULL);
+	store_flush(controld->store); /* answers that wait for it go out */
 	peers_stop(&controld->peers);
 	demand_stop(&controld->demand);
 	list_for_each_safe(at, next, &controld->servers)
@@ -184,10 +185,11 @@ static int start_state(struct controld *controld, char *why)
 	}
 	controld->events.on_visible = streams_wake;
 	controld->events.user = controld;
-	if (options->no_state)
-		return 0;
-	return store_open(&controld->store, options->state_file, &controld->events, controld->loop,
-			  on_restored, controld, why);
+	if (store_open(&controld->store, options->no_state ? NULL : options->state_file,
+		       &controld->events, controld->loop, on_restored, controld, why) < 0)
+		return -1;
+	store_start(controld->store);
+	return 0;
 }
 
 static int start(struct controld *controld, char *why)
@@ -217,6 +219,7 @@ static void watch_signals(struct program *program)
 	uv_loop_t *loop = program->controld.loop;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a quota is a full disk, not an end */
 	uv_timer_init(loop, &program->stop_tick);
 	for (size_t i = 0; i < 3; i++) {
 		uv_signal_init(loop, &program->signals[i]);

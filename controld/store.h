@@ -2,6 +2,8 @@
 #ifndef CONTROLD_STORE_H
 #define CONTROLD_STORE_H
 
+#include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
@@ -9,23 +11,83 @@
 struct events;
 struct store;
 
-#define STORE_SCHEMA 1
 #define STORE_RESERVE 100000	    /* event numbers that are reserved on disk at a time */
 #define STORE_QUEUE_MAX (64u << 20) /* octets that the writer has not written yet */
 
+/* Tables of rows beside the events. Names are those of the state file. */
+#define STORE_TABLE_LIST(X)     \
+	X(POLICIES, "policies") \
+	X(PUSHES, "pushes")     \
+	X(RESULTS, "results")   \
+	X(KEYS, "idempotency")  \
+	X(AUDIT, "audit")
+
+enum store_table {
+#define X(name, text) STORE_##name,
+	STORE_TABLE_LIST(X)
+#undef X
+		STORE_TABLES,
+};
+
+/* One row of a write: `value` under `key`, or with NULL the row taken away. Copied. */
+struct store_change {
+	enum store_table table;
+	const char *key;
+	const void *value;
+	size_t len;
+	bool blob; /* octets; else UTF-8 */
+};
+
 typedef void store_restored_fn(void *user, const char *type, const char *json);
+typedef void store_row_fn(void *user, const char *key, const void *value, size_t len);
+
+/* A write has ended: on disk, also after a power cut, when error is NULL; else nothing of it is. */
+typedef void store_written_fn(void *user, const char *error);
+
+/* ---- opening, in this order ------------------------------------------------------------------ */
 
 /*
  * Open or create the state file, bring its schema up to date, give the log its epoch and put the
- * kept events back; restored is told of each. Returns 0, or -1 with one line in
- * why[OPTIONS_WHY_MAX].
+ * kept events back; restored is told of each. path NULL: nothing is kept, every write succeeds.
+ * Returns 0, or -1 with one line in why[OPTIONS_WHY_MAX].
  */
 int store_open(struct store **ret, const char *path, struct events *events, uv_loop_t *loop,
 	       store_restored_fn *restored, void *user, char *why);
 
-/* Write everything that is queued, end the writer, release. Takes NULL. The loop must still turn.
+/* Every row of a table, in the order of the keys' octets. 0 or -1 with one line in why. */
+int store_each(struct store *store, enum store_table table, store_row_fn *fn, void *user,
+	       char *why);
+
+/* Begin to write; no store_each() after that. */
+void store_start(struct store *store);
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+/*
+ * Make these changes together or not at all, after all that were asked for before. fn is called
+ * exactly once, on the loop, never from inside this call; it may write again. fn NULL: nobody
+ * waits, so it goes with the next commit and a power cut may lose it. Returns 0, or -1: out of
+ * memory, or STORE_QUEUE_MAX reached, and fn is not called.
  */
+int store_write(struct store *store, const struct store_change *changes, size_t count,
+		store_written_fn *fn, void *user);
+
+/* The same for one row whose value is JSON (borrowed), and for one that goes. */
+int store_put(struct store *store, enum store_table table, const char *key, const json_t *value,
+	      store_written_fn *fn, void *user);
+int store_delete(struct store *store, enum store_table table, const char *key, store_written_fn *fn,
+		 void *user);
+
+/* What the last commit failed with, or NULL: nothing that cannot be kept should begin. */
+const char *store_error(const struct store *store);
+
+/* Wait until all that was asked for is written, and call what waits for it. */
+void store_flush(struct store *store);
+
+/* Flush, end the writer, release. Takes NULL. The loop must still turn. */
 void store_close(struct store *store);
+
+/* ---- events ---------------------------------------------------------------------------------- */
 
 /* An event is about to get this number: make sure that it will not recur after a crash. */
 void store_reserve(struct store *store, uint64_t seq);
