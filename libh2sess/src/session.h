@@ -231,7 +231,10 @@ void session_push_submit(struct h2sess_session *s);
 /* nghttp2 put an ALTSVC or ORIGIN frame into its output, or dropped it. */
 void session_push_sent(struct h2sess_session *s);
 void session_push_not_sent(struct h2sess_session *s, int reason);
-/* nghttp2 has nothing more to say: the place for the barrier. Returns true when one was submitted.
+/*
+ * The place for a barrier: one PING for all frames that have left nghttp2, unless some are still
+ * to leave it, which the PING would overtake. A body without end must not put it off.
+ * Returns true when one was submitted.
  */
 bool session_push_barrier(struct h2sess_session *s);
 /* The connection has written: frames that left are `written`. */

@@ -48,9 +48,11 @@ static ssize_t gather(struct h2sess_session *s)
 /* One buffer's worth. Returns 1 when there may be more, 0 when not, or a negative error. */
 static int write_round(struct h2sess_session *s)
 {
-	ssize_t n = gather(s);
+	ssize_t n;
 	int r;
 
+	session_push_barrier(s);
+	n = gather(s);
 	if (n < 0)
 		return (int)n;
 	if (n == 0)

@@ -6,10 +6,10 @@
  * Called by session_flush(), by the callbacks of nghttp2 and by verbs whose frames must follow.
  *
  * Happy path: the flush hands a push to nghttp2, if the connection takes bytes -> nghttp2 reports the
- * frame in its output -> the write that held its last byte returns: `written` -> nghttp2 has nothing
- * more to say, so one PING for all frames of the flush goes out behind them -> its answer:
- * `received`. nghttp2 sends PING before what is queued, so the barrier must not be submitted any
- * earlier.
+ * frame in its output -> the write that held its last byte returns: `written` -> no frame of a push
+ * is left in nghttp2, so one PING for all of the flush goes out behind them, before any more of a
+ * body -> its answer: `received`. nghttp2 sends PING before what is queued, so the barrier must not
+ * be submitted any earlier.
  *
  * Frames of these two types leave nghttp2 in the order in which they were submitted, so the first
  * push with a frame outstanding is the one that a callback speaks of.
@@ -236,7 +236,7 @@ bool session_push_barrier(struct h2sess_session *s)
 	uint8_t payload[8];
 	struct list *pos;
 
-	if (s->barrier_flying || s->destroyed || list_empty(&s->receipts))
+	if (list_empty(&s->receipts) || s->barrier_flying || s->destroyed || in_turn(s))
 		return false;
 	list_for_each(pos, &s->receipts) {
 		struct push *p = container_of(pos, struct push, link);
