@@ -43,10 +43,7 @@ static void server_destroy(struct h2sess_server *srv)
 	for (i = 0; i < srv->n_loops; i++)
 		loop_done(&srv->loops[i]);
 	mem_free(srv->loops);
-	tls_free(srv->tls);
-	for (i = 0; i < srv->n_origins; i++)
-		mem_free(srv->origins[i]);
-	mem_free(srv->origins);
+	server_options_done(srv);
 	emitter_done(&srv->emitter);
 	uv_cond_destroy(&srv->changed);
 	uv_mutex_destroy(&srv->lock);

@@ -52,15 +52,18 @@ struct server_counters {
 };
 
 struct peer_count;
+struct limits_set;
+struct origin_list;
 
 struct h2sess_server {
 	struct h2sess_emitter emitter;
-	struct h2sess_limits limits;	 /* effective: no zero left */
+	/* Effective (no zero left); a set never changes, and loops may still read an old one. */
+	_Atomic(const struct h2sess_limits *) limits;
+	struct limits_set *limits_sets;	 /* all that were in use */
 	struct h2sess_settings settings; /* guarded by lock after the start */
 	atomic_uint session_timeout_ms;
-	char **origins; /* serialised */
-	size_t n_origins;
-	struct tls *tls; /* NULL: cleartext only */
+	struct origin_list *origins; /* guarded by lock after the start */
+	struct tls *tls;	     /* NULL: cleartext only */
 	h2sess_log_fn *log;
 	void *log_user;
 
@@ -85,7 +88,7 @@ struct h2sess_server {
 
 static inline const struct h2sess_limits *server_limits(const struct h2sess_server *srv)
 {
-	return &srv->limits;
+	return atomic_load_explicit(&srv->limits, memory_order_acquire);
 }
 
 /* A limit was reached. Any thread. */
@@ -101,10 +104,13 @@ void server_peer_closed(struct h2sess_server *srv, const char *address);
 
 /* The settings to announce now. */
 void server_settings(struct h2sess_server *srv, struct h2sess_settings *ret);
+/* The origins to announce now, referenced; NULL: none. */
+struct origin_list *server_origins(struct h2sess_server *srv);
 
 /* Take the options, checked; on an error ret_field names the wrong one. */
 int server_use_options(struct h2sess_server *srv, const struct h2sess_options *options,
 		       const char **ret_field);
+void server_options_done(struct h2sess_server *srv);
 
 /* Tell the control link, if there is one. */
 void server_hook_event(struct loop *loop, const struct h2sess_event *ev);

@@ -105,7 +105,7 @@ static int count_peer(struct h2sess_server *srv, const char *address)
 		p = add_peer(bucket, address);
 	if (!p)
 		return H2SESS_ENOMEM;
-	if (p->n >= srv->limits.max_sessions_per_peer) {
+	if (p->n >= server_limits(srv)->max_sessions_per_peer) {
 		server_count_limit(srv, LIMIT_max_sessions_per_peer);
 		return H2SESS_ELIMIT;
 	}
@@ -117,7 +117,7 @@ int server_peer_opened(struct h2sess_server *srv, const char *address)
 {
 	int r;
 
-	if (atomic_load(&srv->counters.connections) >= srv->limits.max_sessions) {
+	if (atomic_load(&srv->counters.connections) >= server_limits(srv)->max_sessions) {
 		server_count_limit(srv, LIMIT_max_sessions);
 		return H2SESS_ELIMIT;
 	}

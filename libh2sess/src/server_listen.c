@@ -429,7 +429,7 @@ static int check_adopt(struct h2sess_server *srv, int fd, SSL *ssl,
 		return H2SESS_ESTATE;
 	if (ssl && tls_protocol_of(ssl) != TLS_PROTOCOL_H2)
 		return H2SESS_EINVAL;
-	if (atomic_load(&srv->counters.connections) >= srv->limits.max_sessions) {
+	if (atomic_load(&srv->counters.connections) >= server_limits(srv)->max_sessions) {
 		server_count_limit(srv, LIMIT_max_sessions);
 		return H2SESS_ELIMIT;
 	}

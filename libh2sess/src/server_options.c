@@ -1,20 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A server's options, checked whole before it is made, and those that may change while it runs.
+ * A server's options: checked whole when it is made, and again when they are replaced while it
+ * runs.
  *
- * Called by h2sess_server_new(), and by hosts from any thread for settings, timeout and certificates.
+ * Owns the limits, the origins, and through tls.c the certificates. Called by server.c and by hosts
+ * (reload), from any thread.
  *
- * Failure modes: an option that is wrong (ret_field names it), no memory. What was taken until then
- * is the server's to free.
+ * Happy path of a reload: every part is made beside the old one -> when all of them are there, they
+ * change places -> sessions see the new limits at once, new connections the new certificates,
+ * settings and origins. Nothing that runs ends.
+ *
+ * Failure modes: an option that is wrong (named; nothing has changed), no memory (the same). Loops
+ * read the limits without a lock, so a set of them that was in use is kept until the server goes;
+ * a reload that changes none of them makes none.
  */
 #include "memory.h"
 #include "server.h"
+#include "server_origins.h"
 #include "session.h"
 
 #include <string.h>
 
+struct limits_set {
+	struct limits_set *older;
+	struct h2sess_limits limits;
+};
+
+/* What a reload has made and not put into its place yet. */
+struct fresh {
+	struct limits_set *limits; /* NULL: they are as they were */
+	struct origin_list *origins;
+	struct h2sess_settings settings;
+};
+
+/* ---- limits ---------------------------------------------------------------------------------- */
+
 static void fill_limits(struct h2sess_limits *limits, const struct h2sess_limits *given)
 {
+	memset(limits, 0, sizeof(*limits));
 #define X(field, value, unit, counter, text) \
 	limits->field = given && given->field ? given->field : (value);
 #include <h2sess/limits.def>
@@ -22,82 +45,133 @@ static void fill_limits(struct h2sess_limits *limits, const struct h2sess_limits
 	limits->size = sizeof(*limits);
 }
 
-static int use_settings(struct h2sess_server *srv, const struct h2sess_settings *given)
+/* *ret is NULL when they are those that the server has. */
+static int make_limits(struct h2sess_server *srv, const struct h2sess_limits *given,
+		       struct limits_set **ret)
 {
-	struct h2sess_settings *s = &srv->settings;
+	const struct h2sess_limits *now = server_limits(srv);
+	struct limits_set *set;
+
+	*ret = NULL;
+	if (given && given->size < sizeof(*given))
+		return H2SESS_EINVAL;
+	set = mem_calloc(1, sizeof(*set));
+	if (!set)
+		return H2SESS_ENOMEM;
+	fill_limits(&set->limits, given);
+	if (now && memcmp(now, &set->limits, sizeof(*now)) == 0)
+		mem_free(set);
+	else
+		*ret = set;
+	return 0;
+}
+
+/* Under the lock, or before the start. */
+static void use_limits(struct h2sess_server *srv, struct limits_set *set)
+{
+	if (!set)
+		return;
+	set->older = srv->limits_sets;
+	srv->limits_sets = set;
+	atomic_store_explicit(&srv->limits, &set->limits, memory_order_release);
+}
+
+/* ---- settings -------------------------------------------------------------------------------- */
+
+static int make_settings(const struct h2sess_limits *limits, const struct h2sess_settings *given,
+			 struct h2sess_settings *ret)
+{
 	int r;
 
-	s->size = sizeof(*s);
-	s->max_concurrent_streams = srv->limits.max_concurrent_streams;
-	s->max_header_list_size = srv->limits.max_header_list_size;
-	s->present = H2SESS_SETTING_MAX_CONCURRENT_STREAMS | H2SESS_SETTING_MAX_HEADER_LIST_SIZE;
+	memset(ret, 0, sizeof(*ret));
+	ret->size = sizeof(*ret);
+	ret->max_concurrent_streams = limits->max_concurrent_streams;
+	ret->max_header_list_size = limits->max_header_list_size;
+	ret->present = H2SESS_SETTING_MAX_CONCURRENT_STREAMS | H2SESS_SETTING_MAX_HEADER_LIST_SIZE;
 	if (!given)
 		return 0;
 	r = session_settings_check(given);
 	if (r == 0)
-		session_settings_merge(s, given);
+		session_settings_merge(ret, given);
 	return r;
 }
 
-static int add_origin(struct h2sess_server *srv, const char *url)
-{
-	char buf[H2SESS_PUSH_BYTES_MAX + 1];
-	int len = url ? h2sess_origin_of(url, buf, sizeof(buf)) : H2SESS_EARGTYPE;
+/* ---- all of them ----------------------------------------------------------------------------- */
 
-	if (len == H2SESS_ERANGE)
-		return H2SESS_EORIGINLENGTH;
-	if (len < 0)
-		return len;
-	srv->origins[srv->n_origins] = mem_strndup(buf, (size_t)len);
-	if (!srv->origins[srv->n_origins])
-		return H2SESS_ENOMEM;
-	srv->n_origins++;
-	return 0;
+static void fresh_done(struct fresh *fresh)
+{
+	mem_free(fresh->limits);
+	origin_list_unref(fresh->origins);
 }
 
-static int use_origins(struct h2sess_server *srv, const struct h2sess_options *options)
+/* Everything but TLS. After a failure nothing is left in fresh. */
+static int fresh_init(struct fresh *fresh, struct h2sess_server *srv,
+		      const struct h2sess_options *options, const char **ret_field)
 {
-	size_t i;
-	int r = 0;
+	int r;
 
-	if (options->n_origins && !options->origins)
-		return H2SESS_EARGTYPE;
-	srv->origins = mem_calloc(options->n_origins + 1, sizeof(*srv->origins));
-	if (!srv->origins)
-		return H2SESS_ENOMEM;
-	for (i = 0; i < options->n_origins && r == 0; i++)
-		r = add_origin(srv, options->origins[i]);
+	memset(fresh, 0, sizeof(*fresh));
+	*ret_field = "limits";
+	r = make_limits(srv, options->limits, &fresh->limits);
+	if (r == 0) {
+		*ret_field = "settings";
+		r = make_settings(fresh->limits ? &fresh->limits->limits : server_limits(srv),
+				  options->settings, &fresh->settings);
+	}
+	if (r == 0) {
+		*ret_field = "origins";
+		r = origin_list_new(options->origins, options->n_origins, &fresh->origins);
+	}
+	if (r < 0)
+		fresh_done(fresh);
 	return r;
 }
 
-static int use_tls(struct h2sess_server *srv, const struct h2sess_options *options,
-		   const char **ret_field)
+/* Under the lock, or before the start. fresh holds what is to be let go then. */
+static void put_into_place(struct h2sess_server *srv, struct fresh *fresh)
 {
-	*ret_field = "certificates";
-	if (!options->n_certificates)
-		return 0;
-	return options->certificates ? tls_new(options, &srv->tls, ret_field) : H2SESS_EARGTYPE;
+	struct origin_list *old = srv->origins;
+
+	use_limits(srv, fresh->limits);
+	fresh->limits = NULL; /* the server owns them now */
+	srv->settings = fresh->settings;
+	srv->origins = fresh->origins;
+	fresh->origins = old;
+}
+
+static uint32_t timeout_of(const struct h2sess_options *options)
+{
+	return options->session_timeout_ms == UINT32_MAX ? 0 : options->session_timeout_ms;
 }
 
 int server_use_options(struct h2sess_server *srv, const struct h2sess_options *options,
 		       const char **ret_field)
 {
+	struct fresh fresh;
 	int r;
 
-	*ret_field = "limits";
-	if (options->limits && options->limits->size < sizeof(*options->limits))
-		return H2SESS_EINVAL;
-	fill_limits(&srv->limits, options->limits);
+	r = fresh_init(&fresh, srv, options, ret_field);
+	if (r < 0)
+		return r;
+	put_into_place(srv, &fresh);
+	fresh_done(&fresh);
 	srv->log = options->log;
 	srv->log_user = options->log_user;
-	atomic_store(&srv->session_timeout_ms,
-		     options->session_timeout_ms == UINT32_MAX ? 0 : options->session_timeout_ms);
-	*ret_field = "settings";
-	r = use_settings(srv, options->settings);
-	*ret_field = "origins";
-	if (r == 0)
-		r = use_origins(srv, options);
-	return r < 0 ? r : use_tls(srv, options, ret_field);
+	atomic_store(&srv->session_timeout_ms, timeout_of(options));
+	*ret_field = "certificates";
+	return options->n_certificates ? tls_new(options, &srv->tls, ret_field) : 0;
+}
+
+void server_options_done(struct h2sess_server *srv)
+{
+	tls_free(srv->tls);
+	origin_list_unref(srv->origins);
+	while (srv->limits_sets) {
+		struct limits_set *older = srv->limits_sets->older;
+
+		mem_free(srv->limits_sets);
+		srv->limits_sets = older;
+	}
 }
 
 /* ---- while it runs --------------------------------------------------------------------------- */
@@ -127,10 +201,54 @@ int h2sess_server_set_timeout(struct h2sess_server *srv, uint32_t ms)
 	return 0;
 }
 
+struct origin_list *server_origins(struct h2sess_server *srv)
+{
+	struct origin_list *list;
+
+	uv_mutex_lock(&srv->lock);
+	list = origin_list_ref(srv->origins);
+	uv_mutex_unlock(&srv->lock);
+	return list;
+}
+
+static int reload_tls(struct h2sess_server *srv, const struct h2sess_options *options,
+		      const char **ret_field)
+{
+	*ret_field = "certificates";
+	if (!srv->tls)
+		return options->n_certificates ? H2SESS_ESTATE : 0;
+	return tls_reload(srv->tls, options, ret_field);
+}
+
+int h2sess_server_reload(struct h2sess_server *srv, const struct h2sess_options *options,
+			 const char **ret_field)
+{
+	const char *field = "options";
+	struct fresh fresh;
+	int r = H2SESS_EINVAL;
+
+	if (options && options->size >= sizeof(*options))
+		r = fresh_init(&fresh, srv, options, &field);
+	if (r == 0) {
+		r = reload_tls(srv, options, &field); /* the last that can fail */
+		if (r == 0) {
+			uv_mutex_lock(&srv->lock);
+			put_into_place(srv, &fresh);
+			uv_mutex_unlock(&srv->lock);
+			atomic_store(&srv->session_timeout_ms, timeout_of(options));
+		}
+		fresh_done(&fresh);
+	}
+	if (ret_field)
+		*ret_field = field;
+	server_tell_changed(srv);
+	return r;
+}
+
 int h2sess_server_reload_tls(struct h2sess_server *srv, const char **ret_field)
 {
 	const char *field = NULL;
-	int r = srv->tls ? tls_reload(srv->tls, &field) : H2SESS_ESTATE;
+	int r = srv->tls ? tls_reload(srv->tls, NULL, &field) : H2SESS_ESTATE;
 
 	if (ret_field)
 		*ret_field = field;

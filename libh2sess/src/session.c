@@ -19,6 +19,7 @@
 
 #include "memory.h"
 #include "server.h"
+#include "server_origins.h"
 #include "stream.h"
 #include "tls.h"
 
@@ -200,11 +201,13 @@ static int announce_settings(struct h2sess_session *s)
 
 static int announce_origins(struct h2sess_session *s)
 {
-	const struct h2sess_server *srv = s->loop->server;
+	struct origin_list *list = s->destroyed ? NULL : server_origins(s->loop->server);
+	int r = 0;
 
-	if (!srv->n_origins || s->destroyed)
-		return 0;
-	return h2sess_session_origin(s, (const char *const *)srv->origins, srv->n_origins);
+	if (list)
+		r = h2sess_session_origin(s, (const char *const *)list->origins, list->n);
+	origin_list_unref(list);
+	return r;
 }
 
 /* TLS and ALPN are done: it is an HTTP/2 session now. */

@@ -3,8 +3,8 @@
  * TLS as HTTP/2 wants it: certificates by SNI, ALPN h2, reload.
  *
  * Owns one SSL_CTX a certificate, in sets; a reload makes a whole new set or changes nothing.
- * Connections hold their SSL_CTX by OpenSSL's own count, so an old set dies with its last
- * connection. Called by the server, from any thread.
+ * Connections hold their SSL_CTX by OpenSSL's own count, so what is in use of an old set dies with
+ * its last connection. Called by the server, from any thread.
  *
  * Happy path: tls_new() reads and checks everything -> tls_accept_new() for each connection ->
  * OpenSSL asks for the certificate (by SNI, the first one otherwise) and the protocol (h2; none
@@ -16,6 +16,7 @@
 #include "tls.h"
 
 #include "memory.h"
+#include "tls_names.h"
 #include "tls_tickets.h"
 
 #include <openssl/err.h>
@@ -23,8 +24,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <uv.h>
-
-#define NAMES_MAX 128 /* of one certificate that are listed */
 
 /* RFC 9113 9.2.2: ephemeral keys and AEAD only; TLS 1.3's suites are fine as they are. */
 #define DEFAULT_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -35,18 +34,25 @@ struct certificate {
 	SSL_CTX *ctx;
 };
 
-struct tls {
-	uv_mutex_t lock; /* guards the ctx of each certificate */
+/* What one reading of the options gave. It does not change once made. */
+struct tls_set {
 	struct certificate *certificates;
 	size_t n_certificates;
 	struct ticket_keys *ticket_keys;
-	FILE *keylog;
+	char *ticket_keys_file; /* NULL: they were drawn */
 	int min_version;
 	char *ciphers;
 	char *ciphersuites;
 	char *groups;
 	char *client_ca_file;
 	bool client_required;
+};
+
+struct tls {
+	uv_mutex_t lock;	/* guards set */
+	uv_mutex_t reload_lock; /* one reload at a time */
+	struct tls_set *set;
+	FILE *keylog;
 };
 
 static int ex_index = -1;
@@ -87,8 +93,8 @@ static int on_servername(SSL *ssl, int *alert, void *user)
 	if (!name)
 		return SSL_TLSEXT_ERR_NOACK;
 	uv_mutex_lock(&tls->lock);
-	for (i = 0; i < tls->n_certificates; i++) {
-		SSL_CTX *ctx = tls->certificates[i].ctx;
+	for (i = 0; i < tls->set->n_certificates; i++) {
+		SSL_CTX *ctx = tls->set->certificates[i].ctx;
 
 		if (X509_check_host(SSL_CTX_get0_certificate(ctx), name, 0, 0, NULL) != 1)
 			continue;
@@ -110,36 +116,36 @@ static void on_keylog(const SSL *ssl, const char *line)
 /* ---- contexts
  * ------------------------------------------------------------------------------------ */
 
-static int use_lists(const struct tls *tls, SSL_CTX *ctx, const char **ret_field)
+static int use_lists(const struct tls_set *set, SSL_CTX *ctx, const char **ret_field)
 {
 	*ret_field = "tls_ciphers";
-	if (!SSL_CTX_set_cipher_list(ctx, tls->ciphers ? tls->ciphers : DEFAULT_CIPHERS))
+	if (!SSL_CTX_set_cipher_list(ctx, set->ciphers ? set->ciphers : DEFAULT_CIPHERS))
 		return H2SESS_EINVAL;
 	*ret_field = "tls_ciphersuites";
-	if (tls->ciphersuites && !SSL_CTX_set_ciphersuites(ctx, tls->ciphersuites))
+	if (set->ciphersuites && !SSL_CTX_set_ciphersuites(ctx, set->ciphersuites))
 		return H2SESS_EINVAL;
 	*ret_field = "tls_groups";
-	if (tls->groups && !SSL_CTX_set1_groups_list(ctx, tls->groups))
+	if (set->groups && !SSL_CTX_set1_groups_list(ctx, set->groups))
 		return H2SESS_EINVAL;
 	*ret_field = "tls_min_version";
-	return SSL_CTX_set_min_proto_version(ctx, tls->min_version) ? 0 : H2SESS_EINVAL;
+	return SSL_CTX_set_min_proto_version(ctx, set->min_version) ? 0 : H2SESS_EINVAL;
 }
 
-static int use_client_ca(const struct tls *tls, SSL_CTX *ctx, const char **ret_field)
+static int use_client_ca(const struct tls_set *set, SSL_CTX *ctx, const char **ret_field)
 {
 	STACK_OF(X509_NAME) * names;
 	int mode = SSL_VERIFY_PEER;
 
 	*ret_field = "tls_client_ca_file";
-	if (!tls->client_ca_file)
-		return tls->client_required ? H2SESS_EINVAL : 0;
-	if (!SSL_CTX_load_verify_file(ctx, tls->client_ca_file))
+	if (!set->client_ca_file)
+		return set->client_required ? H2SESS_EINVAL : 0;
+	if (!SSL_CTX_load_verify_file(ctx, set->client_ca_file))
 		return H2SESS_ECERTIFICATE;
-	names = SSL_load_client_CA_file(tls->client_ca_file);
+	names = SSL_load_client_CA_file(set->client_ca_file);
 	if (!names)
 		return H2SESS_ECERTIFICATE;
 	SSL_CTX_set_client_CA_list(ctx, names);
-	if (tls->client_required)
+	if (set->client_required)
 		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 	SSL_CTX_set_verify(ctx, mode, NULL);
 	return 0;
@@ -175,7 +181,7 @@ static void use_options(struct tls *tls, SSL_CTX *ctx)
 		SSL_CTX_set_keylog_callback(ctx, on_keylog);
 }
 
-static int make_context(struct tls *tls, const struct certificate *cert, SSL_CTX **ret,
+static int make_context(struct tls *tls, const struct tls_set *set, struct certificate *cert,
 			const char **ret_field)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
@@ -186,45 +192,19 @@ static int make_context(struct tls *tls, const struct certificate *cert, SSL_CTX
 	use_options(tls, ctx);
 	uv_once(&once, make_index);
 	if (ex_index >= 0 && SSL_CTX_set_ex_data(ctx, ex_index, tls))
-		r = use_lists(tls, ctx, ret_field);
+		r = use_lists(set, ctx, ret_field);
 	if (r == 0)
-		r = use_client_ca(tls, ctx, ret_field);
+		r = use_client_ca(set, ctx, ret_field);
 	if (r == 0)
 		r = use_certificate(cert, ctx, ret_field);
 	if (r == 0)
-		r = ticket_keys_use(tls->ticket_keys, ctx);
+		r = ticket_keys_use(set->ticket_keys, ctx);
 	if (r < 0) {
 		SSL_CTX_free(ctx);
 		return r;
 	}
-	*ret = ctx;
+	cert->ctx = ctx;
 	return 0;
-}
-
-int tls_reload(struct tls *tls, const char **ret_field)
-{
-	SSL_CTX **fresh = mem_calloc(tls->n_certificates, sizeof(*fresh));
-	size_t i, n = tls->n_certificates;
-	int r = 0;
-
-	if (!fresh)
-		return H2SESS_ENOMEM;
-	ERR_clear_error();
-	for (i = 0; i < n && r == 0; i++)
-		r = make_context(tls, &tls->certificates[i], &fresh[i], ret_field);
-	ERR_clear_error();
-	uv_mutex_lock(&tls->lock);
-	for (i = 0; i < n && r == 0; i++) {
-		SSL_CTX *old = tls->certificates[i].ctx;
-
-		tls->certificates[i].ctx = fresh[i];
-		fresh[i] = old;
-	}
-	uv_mutex_unlock(&tls->lock);
-	for (i = 0; i < n; i++)
-		SSL_CTX_free(fresh[i]);
-	mem_free(fresh);
-	return r;
 }
 
 SSL *tls_accept_new(struct tls *tls)
@@ -233,7 +213,7 @@ SSL *tls_accept_new(struct tls *tls)
 
 	ERR_clear_error();
 	uv_mutex_lock(&tls->lock);
-	ssl = SSL_new(tls->certificates[0].ctx);
+	ssl = SSL_new(tls->set->certificates[0].ctx);
 	uv_mutex_unlock(&tls->lock);
 	if (ssl)
 		SSL_set_accept_state(ssl);
@@ -251,49 +231,20 @@ enum tls_protocol tls_protocol_of(SSL *ssl)
 	return len == 2 && memcmp(name, "h2", 2) == 0 ? TLS_PROTOCOL_H2 : TLS_PROTOCOL_OTHER;
 }
 
-/* ---- what a certificate says
- * --------------------------------------------------------------------- */
+/* ---- what certificates say -------------------------------------------------------------------- */
 
-static char *ip_text(const ASN1_OCTET_STRING *ip)
+/* The i-th certificate's context with a reference, or NULL past the end. */
+static SSL_CTX *context_at(struct tls *tls, size_t i)
 {
-	char text[64] = "";
-	int family = ip->length == 4 ? AF_INET : AF_INET6;
+	SSL_CTX *ctx = NULL;
 
-	if (ip->length != 4 && ip->length != 16)
-		return NULL;
-	uv_inet_ntop(family, ip->data, text, sizeof(text));
-	return mem_strdup(text);
-}
-
-static char *name_text(const GENERAL_NAME *name)
-{
-	if (name->type == GEN_DNS)
-		return mem_strndup((const char *)ASN1_STRING_get0_data(name->d.dNSName),
-				   (size_t)ASN1_STRING_length(name->d.dNSName));
-	return name->type == GEN_IPADD ? ip_text(name->d.iPAddress) : NULL;
-}
-
-static size_t names_of(X509 *x509, char *names[NAMES_MAX])
-{
-	GENERAL_NAMES *list = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
-	size_t n = 0;
-	int i;
-
-	for (i = 0; i < sk_GENERAL_NAME_num(list) && n < NAMES_MAX; i++) {
-		names[n] = name_text(sk_GENERAL_NAME_value(list, i));
-		n += names[n] != NULL;
+	uv_mutex_lock(&tls->lock);
+	if (i < tls->set->n_certificates) {
+		ctx = tls->set->certificates[i].ctx;
+		SSL_CTX_up_ref(ctx);
 	}
-	GENERAL_NAMES_free(list);
-	return n;
-}
-
-static time_t not_after_of(X509 *x509)
-{
-	struct tm tm;
-
-	if (!ASN1_TIME_to_tm(X509_get0_notAfter(x509), &tm))
-		return 0;
-	return timegm(&tm);
+	uv_mutex_unlock(&tls->lock);
+	return ctx;
 }
 
 void tls_each_certificate(struct tls *tls,
@@ -301,19 +252,15 @@ void tls_each_certificate(struct tls *tls,
 				     void *user),
 			  void *user)
 {
-	char *names[NAMES_MAX];
+	char *names[TLS_NAMES_MAX];
 	size_t i, j, n;
 	SSL_CTX *ctx;
 	X509 *x509;
 
-	for (i = 0; i < tls->n_certificates; i++) {
-		uv_mutex_lock(&tls->lock);
-		ctx = tls->certificates[i].ctx;
-		SSL_CTX_up_ref(ctx);
-		uv_mutex_unlock(&tls->lock);
+	for (i = 0; (ctx = context_at(tls, i)); i++) {
 		x509 = SSL_CTX_get0_certificate(ctx);
-		n = names_of(x509, names);
-		fn((const char *const *)names, n, not_after_of(x509), user);
+		n = tls_names_of(x509, names);
+		fn((const char *const *)names, n, tls_not_after_of(x509), user);
 		for (j = 0; j < n; j++)
 			mem_free(names[j]);
 		SSL_CTX_free(ctx);
@@ -331,36 +278,171 @@ static int copy_text(const char *text, char **ret)
 	return *ret ? 0 : H2SESS_ENOMEM;
 }
 
-static int copy_certificates(struct tls *tls, const struct h2sess_options *options)
+static int copy_certificates(struct tls_set *set, const struct h2sess_options *options)
 {
 	size_t i;
 
-	tls->certificates = mem_calloc(options->n_certificates, sizeof(*tls->certificates));
-	if (!tls->certificates)
+	set->certificates = mem_calloc(options->n_certificates, sizeof(*set->certificates));
+	if (!set->certificates)
 		return H2SESS_ENOMEM;
-	tls->n_certificates = options->n_certificates;
-	for (i = 0; i < tls->n_certificates; i++) {
+	set->n_certificates = options->n_certificates;
+	for (i = 0; i < set->n_certificates; i++) {
 		const struct h2sess_certificate *from = &options->certificates[i];
 
 		if (!from->cert_file || !from->key_file)
 			return H2SESS_EARGTYPE;
-		if (copy_text(from->cert_file, &tls->certificates[i].cert_file) < 0 ||
-		    copy_text(from->key_file, &tls->certificates[i].key_file) < 0)
+		if (copy_text(from->cert_file, &set->certificates[i].cert_file) < 0 ||
+		    copy_text(from->key_file, &set->certificates[i].key_file) < 0)
 			return H2SESS_ENOMEM;
 	}
 	return 0;
 }
 
-static int copy_options(struct tls *tls, const struct h2sess_options *options)
+static int copy_options(struct tls_set *set, const struct h2sess_options *options)
 {
-	tls->min_version = options->tls_min_version ? options->tls_min_version : TLS1_2_VERSION;
-	tls->client_required = options->tls_client_required;
-	if (copy_text(options->tls_ciphers, &tls->ciphers) < 0 ||
-	    copy_text(options->tls_ciphersuites, &tls->ciphersuites) < 0 ||
-	    copy_text(options->tls_groups, &tls->groups) < 0 ||
-	    copy_text(options->tls_client_ca_file, &tls->client_ca_file) < 0)
+	set->min_version = options->tls_min_version ? options->tls_min_version : TLS1_2_VERSION;
+	set->client_required = options->tls_client_required;
+	if (copy_text(options->tls_ciphers, &set->ciphers) < 0 ||
+	    copy_text(options->tls_ciphersuites, &set->ciphersuites) < 0 ||
+	    copy_text(options->tls_groups, &set->groups) < 0 ||
+	    copy_text(options->tls_client_ca_file, &set->client_ca_file) < 0 ||
+	    copy_text(options->tls_ticket_keys_file, &set->ticket_keys_file) < 0)
 		return H2SESS_ENOMEM;
 	return 0;
+}
+
+static void set_free(struct tls_set *set)
+{
+	size_t i;
+
+	if (!set)
+		return;
+	for (i = 0; i < set->n_certificates; i++) {
+		SSL_CTX_free(set->certificates[i].ctx);
+		mem_free(set->certificates[i].cert_file);
+		mem_free(set->certificates[i].key_file);
+	}
+	mem_free(set->certificates);
+	ticket_keys_unref(set->ticket_keys);
+	mem_free(set->ticket_keys_file);
+	mem_free(set->ciphers);
+	mem_free(set->ciphersuites);
+	mem_free(set->groups);
+	mem_free(set->client_ca_file);
+	mem_free(set);
+}
+
+/* From the file, or those that were drawn before, or drawn now. */
+static int find_ticket_keys(struct tls_set *set, const struct tls_set *old)
+{
+	if (!set->ticket_keys_file && old && !old->ticket_keys_file) {
+		set->ticket_keys = ticket_keys_ref(old->ticket_keys);
+		return 0;
+	}
+	return ticket_keys_new(set->ticket_keys_file, &set->ticket_keys);
+}
+
+static int make_contexts(struct tls *tls, struct tls_set *set, const char **ret_field)
+{
+	size_t i;
+	int r = 0;
+
+	ERR_clear_error();
+	for (i = 0; i < set->n_certificates && r == 0; i++)
+		r = make_context(tls, set, &set->certificates[i], ret_field);
+	ERR_clear_error();
+	return r;
+}
+
+/* old: the set that it is to follow, or NULL. */
+static int set_new(struct tls *tls, const struct h2sess_options *options, const struct tls_set *old,
+		   struct tls_set **ret, const char **ret_field)
+{
+	struct tls_set *set;
+	int r;
+
+	*ret_field = "tls_min_version";
+	if (options->tls_min_version && options->tls_min_version != TLS1_2_VERSION &&
+	    options->tls_min_version != TLS1_3_VERSION)
+		return H2SESS_EINVAL;
+	*ret_field = "certificates";
+	if (!options->n_certificates || !options->certificates)
+		return H2SESS_EINVAL;
+	set = mem_calloc(1, sizeof(*set));
+	if (!set)
+		return H2SESS_ENOMEM;
+	r = copy_certificates(set, options);
+	if (r == 0)
+		r = copy_options(set, options);
+	if (r == 0) {
+		*ret_field = "tls_ticket_keys_file";
+		r = find_ticket_keys(set, old);
+	}
+	if (r == 0)
+		r = make_contexts(tls, set, ret_field);
+	if (r < 0) {
+		set_free(set);
+		return r;
+	}
+	*ret = set;
+	return 0;
+}
+
+/* What made this set, to make it again; certificates are to be freed. */
+static int options_of(const struct tls_set *set, struct h2sess_options *ret)
+{
+	struct h2sess_certificate *certificates;
+	size_t i;
+
+	certificates = mem_calloc(set->n_certificates, sizeof(*certificates));
+	if (!certificates)
+		return H2SESS_ENOMEM;
+	for (i = 0; i < set->n_certificates; i++) {
+		certificates[i].cert_file = set->certificates[i].cert_file;
+		certificates[i].key_file = set->certificates[i].key_file;
+	}
+	ret->certificates = certificates;
+	ret->n_certificates = (uint32_t)set->n_certificates;
+	ret->tls_min_version = set->min_version;
+	ret->tls_ciphers = set->ciphers;
+	ret->tls_ciphersuites = set->ciphersuites;
+	ret->tls_groups = set->groups;
+	ret->tls_client_ca_file = set->client_ca_file;
+	ret->tls_client_required = set->client_required;
+	ret->tls_ticket_keys_file = set->ticket_keys_file;
+	return 0;
+}
+
+/* Under reload_lock, so tls->set stays. */
+static int replace_set(struct tls *tls, const struct h2sess_options *options,
+		       const char **ret_field)
+{
+	struct tls_set *old = tls->set, *fresh;
+	int r;
+
+	r = set_new(tls, options, old, &fresh, ret_field);
+	if (r < 0)
+		return r;
+	uv_mutex_lock(&tls->lock);
+	tls->set = fresh;
+	uv_mutex_unlock(&tls->lock);
+	set_free(old);
+	return 0;
+}
+
+int tls_reload(struct tls *tls, const struct h2sess_options *options, const char **ret_field)
+{
+	struct h2sess_options same = H2SESS_OPTIONS_INIT;
+	int r = 0;
+
+	uv_mutex_lock(&tls->reload_lock);
+	if (!options)
+		r = options_of(tls->set, &same);
+	if (r == 0)
+		r = replace_set(tls, options ? options : &same, ret_field);
+	mem_free((void *)(uintptr_t)same.certificates);
+	uv_mutex_unlock(&tls->reload_lock);
+	return r;
 }
 
 static int open_keylog(struct tls *tls, const char *file)
@@ -371,34 +453,36 @@ static int open_keylog(struct tls *tls, const char *file)
 	return tls->keylog ? 0 : H2SESS_EACCES;
 }
 
+static struct tls *tls_alloc(void)
+{
+	struct tls *tls = mem_calloc(1, sizeof(*tls));
+
+	if (!tls)
+		return NULL;
+	if (uv_mutex_init(&tls->lock) != 0)
+		goto no_lock;
+	if (uv_mutex_init(&tls->reload_lock) != 0)
+		goto no_reload_lock;
+	return tls;
+
+no_reload_lock:
+	uv_mutex_destroy(&tls->lock);
+no_lock:
+	mem_free(tls);
+	return NULL;
+}
+
 int tls_new(const struct h2sess_options *options, struct tls **ret, const char **ret_field)
 {
-	struct tls *tls;
+	struct tls *tls = tls_alloc();
 	int r;
 
-	*ret_field = "tls_min_version";
-	if (options->tls_min_version && options->tls_min_version != TLS1_2_VERSION &&
-	    options->tls_min_version != TLS1_3_VERSION)
-		return H2SESS_EINVAL;
-	tls = mem_calloc(1, sizeof(*tls));
 	if (!tls)
 		return H2SESS_ENOMEM;
-	if (uv_mutex_init(&tls->lock) != 0) {
-		mem_free(tls);
-		return H2SESS_ENOMEM;
-	}
-	*ret_field = "certificates";
-	r = copy_certificates(tls, options);
-	if (r == 0)
-		r = copy_options(tls, options);
 	*ret_field = "tls_keylog_file";
+	r = open_keylog(tls, options->tls_keylog_file);
 	if (r == 0)
-		r = open_keylog(tls, options->tls_keylog_file);
-	*ret_field = "tls_ticket_keys_file";
-	if (r == 0)
-		r = ticket_keys_new(options->tls_ticket_keys_file, &tls->ticket_keys);
-	if (r == 0)
-		r = tls_reload(tls, ret_field);
+		r = set_new(tls, options, NULL, &tls->set, ret_field);
 	if (r < 0) {
 		tls_free(tls);
 		return r;
@@ -409,23 +493,12 @@ int tls_new(const struct h2sess_options *options, struct tls **ret, const char *
 
 void tls_free(struct tls *tls)
 {
-	size_t i;
-
 	if (!tls)
 		return;
-	for (i = 0; i < tls->n_certificates; i++) {
-		SSL_CTX_free(tls->certificates[i].ctx);
-		mem_free(tls->certificates[i].cert_file);
-		mem_free(tls->certificates[i].key_file);
-	}
-	mem_free(tls->certificates);
-	ticket_keys_free(tls->ticket_keys);
+	set_free(tls->set);
 	if (tls->keylog)
 		fclose(tls->keylog);
-	mem_free(tls->ciphers);
-	mem_free(tls->ciphersuites);
-	mem_free(tls->groups);
-	mem_free(tls->client_ca_file);
+	uv_mutex_destroy(&tls->reload_lock);
 	uv_mutex_destroy(&tls->lock);
 	mem_free(tls);
 }

@@ -12,8 +12,11 @@ struct tls;
 int tls_new(const struct h2sess_options *options, struct tls **ret, const char **ret_field);
 void tls_free(struct tls *tls);
 
-/* Read the certificates again; all or nothing. Any thread. */
-int tls_reload(struct tls *tls, const char **ret_field);
+/*
+ * Read certificates, keys and ticket keys again, all or nothing: from the files that options names,
+ * or, where it is NULL, from those of the last time. Ticket keys that were drawn stay. Any thread.
+ */
+int tls_reload(struct tls *tls, const struct h2sess_options *options, const char **ret_field);
 
 /* A server-side SSL for a new connection, or NULL. Any thread. */
 SSL *tls_accept_new(struct tls *tls);

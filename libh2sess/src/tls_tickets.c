@@ -9,6 +9,7 @@
 #include <openssl/crypto.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ struct ticket_key {
 };
 
 struct ticket_keys {
+	atomic_uint refs;
 	size_t n;
 	struct ticket_key keys[KEYS_MAX]; /* newest first */
 };
@@ -29,9 +31,21 @@ _Static_assert(sizeof(struct ticket_key) == 80, "the file's format");
 
 static int ex_index = -1;
 
+/* An SSL_CTX goes: OpenSSL calls this for each index, with what was stored there. */
+static void on_context_free(void *parent, void *keys, CRYPTO_EX_DATA *data, int index, long argl,
+			    void *argp)
+{
+	(void)parent;
+	(void)data;
+	(void)index;
+	(void)argl;
+	(void)argp;
+	ticket_keys_unref(keys);
+}
+
 static void make_index(void)
 {
-	ex_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	ex_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, on_context_free);
 }
 
 static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
@@ -121,18 +135,25 @@ int ticket_keys_new(const char *file, struct ticket_keys **ret)
 
 	if (!keys)
 		return H2SESS_ENOMEM;
+	atomic_init(&keys->refs, 1);
 	r = file ? read_file(file, keys) : draw(keys);
 	if (r < 0) {
-		ticket_keys_free(keys);
+		ticket_keys_unref(keys);
 		return r;
 	}
 	*ret = keys;
 	return 0;
 }
 
-void ticket_keys_free(struct ticket_keys *keys)
+struct ticket_keys *ticket_keys_ref(struct ticket_keys *keys)
 {
-	if (!keys)
+	atomic_fetch_add(&keys->refs, 1);
+	return keys;
+}
+
+void ticket_keys_unref(struct ticket_keys *keys)
+{
+	if (!keys || atomic_fetch_sub(&keys->refs, 1) > 1)
 		return;
 	OPENSSL_cleanse(keys, sizeof(*keys));
 	mem_free(keys);
@@ -143,5 +164,6 @@ int ticket_keys_use(struct ticket_keys *keys, SSL_CTX *ctx)
 	CRYPTO_THREAD_run_once(&once, make_index);
 	if (ex_index < 0 || !SSL_CTX_set_ex_data(ctx, ex_index, keys))
 		return H2SESS_ENOMEM;
+	ticket_keys_ref(keys);
 	return SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket) ? 0 : H2SESS_ETLS;
 }

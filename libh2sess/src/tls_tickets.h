@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Session ticket keys (RFC 5077, RFC 8446 4.6.1) that outlive a reload of the certificates and can
- * be shared by several workers: without them, resumption ends with every SSL_CTX.
+ * be shared by several workers: without them, resumption ends with every SSL_CTX. A set of keys
+ * does not change once made; each SSL_CTX that uses it holds a reference.
  */
 #ifndef H2SESS_TLS_TICKETS_H
 #define H2SESS_TLS_TICKETS_H
@@ -16,8 +17,9 @@ struct ticket_keys;
  * H2SESS_ETLS.
  */
 int ticket_keys_new(const char *file, struct ticket_keys **ret);
-void ticket_keys_free(struct ticket_keys *keys);
-/* keys must outlive ctx. */
+struct ticket_keys *ticket_keys_ref(struct ticket_keys *keys);
+void ticket_keys_unref(struct ticket_keys *keys); /* NULL is allowed */
+/* ctx holds a reference from here on. */
 int ticket_keys_use(struct ticket_keys *keys, SSL_CTX *ctx);
 
 #endif

@@ -308,11 +308,10 @@ struct h2sess_options {
 	const char *tls_ciphers;     /* OpenSSL's lists; NULL = a good default */
 	const char *tls_ciphersuites;
 	const char *tls_groups;
-	const char *tls_client_ca_file; /* mTLS: verify clients against these */
-	bool tls_client_required;	/* refuse clients without a certificate */
-	const char
-		*tls_ticket_keys_file; /* 48 or 80 bytes a key, newest first; NULL = drawn anew */
-	const char *tls_keylog_file;   /* SSLKEYLOGFILE, for debugging */
+	const char *tls_client_ca_file;	  /* mTLS: verify clients against these */
+	bool tls_client_required;	  /* refuse clients without a certificate */
+	const char *tls_ticket_keys_file; /* 80 bytes a key, newest first; NULL = drawn anew */
+	const char *tls_keylog_file;	  /* SSLKEYLOGFILE, for debugging */
 	h2sess_log_fn *log;
 	void *log_user;
 };
@@ -387,6 +386,19 @@ H2SESS_API int h2sess_server_set_timeout(struct h2sess_server *srv, uint32_t ms)
  * stay. All or nothing: a bad file changes nothing. Any thread.
  */
 H2SESS_API int h2sess_server_reload_tls(struct h2sess_server *srv, const char **ret_field);
+
+/*
+ * Replace the options of a running server: limits (for every session, at once), and, for
+ * connections from now on, certificates, ticket keys, client CA, TLS versions and ciphers, settings,
+ * origins, session timeout. Threads, the log hook and the key log stay. Ticket keys are read from
+ * their file again; without a file those that were drawn stay. All or nothing: after an error
+ * everything is as it was. Any thread.
+ *
+ * Returns as h2sess_server_new(); H2SESS_ESTATE where certificates are given to a server that was
+ * made without any.
+ */
+H2SESS_API int h2sess_server_reload(struct h2sess_server *srv, const struct h2sess_options *options,
+				    const char **ret_field);
 
 /*
  * Close gracefully: stop accepting, send the two-phase GOAWAY (RFC 9113 6.8) on every session, let
