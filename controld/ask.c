@@ -9,8 +9,10 @@
  */
 #include "ask.h"
 
+#include "api_error.h"
 #include "controld.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void ask_refuse_session(struct request *request, const char *session)
@@ -56,6 +58,10 @@ struct problem ask_problem(const struct peer_answer *answer)
 	name = json_string_value(json_object_get(error->error_data, "code"));
 	number = name ? api_error_by_name(name) : 0;
 	number = number ? number : error->error;
+	if (number == RPC_INVALID_PARAMS)
+		return problem_of(PROBLEM_VALUE,
+				  json_string_value(json_object_get(error->error_data, "field")),
+				  error->error_message);
 	text = api_error_text(number);
 	return problem_of_error(
 		number, json_string_value(json_object_get(error->error_data, "field")),
@@ -71,4 +77,43 @@ void ask_refuse(struct request *request, const char *session, const struct peer_
 		ask_refuse_session(request, session);
 	else
 		request_reply_problem(request, &problem);
+}
+
+bool ask_can(struct request *request, const struct worker *worker, const char *capability)
+{
+	char detail[128];
+	struct problem problem;
+
+	if (worker_can(worker, capability))
+		return true;
+	snprintf(detail, sizeof(detail), "worker %s does not have the capability %s",
+		 worker_name(worker), capability);
+	problem = problem_of_error(API_EUNSUPPORTED, NULL, NULL, detail);
+	request_reply_problem(request, &problem);
+	return false;
+}
+
+void ask_take_answer(const struct peer_answer *answer, void *user)
+{
+	struct request *request = user;
+
+	if (answer->outcome == PEER_RESULT)
+		request_reply_json(request, 200, json_incref(answer->result));
+	else
+		ask_refuse(request, request->parameters[0], answer);
+}
+
+void ask_session(struct request *request, const char *capability, enum rpc_method method,
+		 json_t *params, uint64_t timeout_ms, peer_answer_fn *fn)
+{
+	const char *session = request->parameters[0];
+	struct worker *worker = ask_find_worker(request, session);
+
+	json_object_set_new(params, "session", json_string(session));
+	if (!worker || (capability && !ask_can(request, worker, capability)))
+		json_decref(params);
+	else if (peer_call(worker->peer, method, params, timeout_ms, fn, request) < 0)
+		request_refuse(request, PROBLEM_WORKER_UNREACHABLE, NULL, worker_name(worker));
+	else
+		request_wait(request);
 }

@@ -14,6 +14,18 @@
  */
 struct worker *ask_find_worker(struct request *request, const char *session);
 
+/* Can the worker do this (capabilities of hello)? Else the answer was made: 501. */
+bool ask_can(struct request *request, const struct worker *worker, const char *capability);
+
+/*
+ * Call the worker of the session that the path names; `session` is added to params, which are
+ * taken. fn gets the request; ask_take_answer() answers it with the result. capability NULL: every
+ * worker can.
+ */
+void ask_session(struct request *request, const char *capability, enum rpc_method method,
+		 json_t *params, uint64_t timeout_ms, peer_answer_fn *fn);
+void ask_take_answer(const struct peer_answer *answer, void *request);
+
 /* The problem of a call that did not end with a result; its strings are the answer's. */
 struct problem ask_problem(const struct peer_answer *answer);
 

@@ -42,17 +42,18 @@ static int refuse_json(struct body *body, const json_error_t *error, struct prob
 static bool is_allowed(const char *name, const char *const *allowed)
 {
 	for (; allowed && *allowed; allowed++)
-		if (strcmp(*allowed, name) == 0)
+		if (strcmp(*allowed, name) == 0 || strcmp(*allowed, BODY_ANY_MEMBER) == 0)
 			return true;
 	return false;
 }
 
-static int check_members(struct body *body, const char *const *allowed, struct problem *ret_problem)
+int body_check_members(struct body *body, const json_t *object, const char *const *allowed,
+		       struct problem *ret_problem)
 {
 	const char *name;
 	json_t *value;
 
-	json_object_foreach(body->object, name, value) {
+	json_object_foreach((json_t *)object, name, value) {
 		if (is_allowed(name, allowed))
 			continue;
 		snprintf(body->wrong, sizeof(body->wrong), "%s", name);
@@ -80,7 +81,7 @@ int body_parse(struct body *body, const char *data, size_t len, const char *cons
 		*ret_problem = problem_of(PROBLEM_JSON, NULL, "the body must be an object");
 		return -1;
 	}
-	return check_members(body, allowed, ret_problem);
+	return body_check_members(body, body->object, allowed, ret_problem);
 }
 
 void body_done(struct body *body)

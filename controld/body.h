@@ -9,6 +9,8 @@
 
 #define BODY_DETAIL_MAX 160
 
+#define BODY_ANY_MEMBER "*" /* alone in a list of members: any name */
+
 /* A parsed body. `wrong` and `detail` hold what a problem speaks of. */
 struct body {
 	json_t *object; /* NULL until parsed */
@@ -23,6 +25,9 @@ struct body {
  */
 int body_parse(struct body *body, const char *data, size_t len, const char *const *allowed,
 	       struct problem *ret_problem);
+/* The members of an object inside the body: 0, or -1 and the problem. */
+int body_check_members(struct body *body, const json_t *object, const char *const *allowed,
+		       struct problem *ret_problem);
 void body_done(struct body *body);
 
 /* Typed members. Return 1 when there (and set ret), 0 when not, -1 and the problem when of another

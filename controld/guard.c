@@ -219,12 +219,21 @@ int guard_access(struct request *request, struct problem *ret_problem)
 	return 0;
 }
 
+static bool is_media_type(const char *value, const char *type)
+{
+	size_t len = value ? strcspn(value, "; \t") : 0;
+
+	return len == strlen(type) && strncasecmp(value, type, len) == 0;
+}
+
 int guard_media_type(const struct request *request, struct problem *ret_problem)
 {
-	const char *type = request_header(request, "Content-Type");
-	size_t len = type ? strcspn(type, "; \t") : 0;
+	const char *value = request_header(request, "Content-Type");
 
-	if (len == strlen("application/json") && strncasecmp(type, "application/json", len) == 0)
+	if (is_media_type(value, "application/json"))
+		return 0;
+	if (strcmp(request->method, "PATCH") == 0 &&
+	    is_media_type(value, "application/merge-patch+json"))
 		return 0;
 	*ret_problem = problem_of(PROBLEM_MEDIA_TYPE, NULL, NULL);
 	return -1;

@@ -11,6 +11,7 @@ void handle_worker(struct request *request);
 void handle_sessions(struct request *request);
 void handle_session(struct request *request);
 void handle_session_streams(struct request *request);
+void handle_verb(struct request *request);
 void handle_push_altsvc(struct request *request);
 void handle_push_origin(struct request *request);
 void handle_pushes(struct request *request);

@@ -9,6 +9,7 @@
 #include "controld.h"
 #include "handlers.h"
 #include "request.h"
+#include "route.h"
 
 __asm__(".pushsection .rodata\n"
 	"controld_openapi_begin:\n"
@@ -26,15 +27,21 @@ void handle_openapi(struct request *request)
 			     (size_t)(controld_openapi_end - controld_openapi_begin));
 }
 
+/* Where to start, and every call with the role that it takes. */
 void handle_index(struct request *request)
 {
+	json_t *links = json_object(), *calls = json_array();
+
+	for (const struct route *route = routes; route->path; route++) {
+		if (route->link)
+			json_object_set_new(links, route->link, json_string(route->path));
+		json_array_append_new(calls,
+				      json_pack("{s:s, s:s, s:s}", "method", route->method, "path",
+						route->path, "role", role_name(route->role)));
+	}
 	request_reply_json(request, 200,
-			   json_pack("{s:s, s:s, s:{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}}",
-				     "name", "h2sess-controld", "api", "v1", "links", "workers",
-				     "/v1/workers", "sessions", "/v1/sessions", "pushes",
-				     "/v1/pushes", "events", "/v1/events", "metrics", "/metrics",
-				     "health", "/healthz", "ready", "/readyz", "openapi",
-				     "/openapi.yaml"));
+			   json_pack("{s:s, s:s, s:o, s:o}", "name", "h2sess-controld", "api", "v1",
+				     "links", links, "calls", calls));
 }
 
 void handle_healthz(struct request *request)

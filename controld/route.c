@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of calls, and what follows from it: 404, 405 with Allow, HEAD, OPTIONS, 403 for a role.
+ * From a request to its row of the table of calls (routes.c), and what follows from it: 404, 405 with
+ * Allow, HEAD, OPTIONS, 403 for a role.
  *
  * request.c asks once the head is complete. Targets are routed raw: cut at / first, then each
  * segment is decoded, so that %2F never makes a segment more. A NUL, a control character, bad UTF-8
@@ -10,51 +11,10 @@
 #include "route.h"
 
 #include "controld.h"
-#include "handlers.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-
-#define SELECTOR                                                                            \
-	"ids*", "worker", "label*", "sni", "peer", "encrypted", "alpn", "origin", "minAge", \
-		"idleFor", "openStreams", "userAgent", "push", "sample", "sampleBy", "all"
-
-static const char *const none[] = {NULL};
-static const char *const page[] = {"limit", "cursor", NULL};
-static const char *const sessions_query[] = {SELECTOR, "limit", "cursor", NULL};
-static const char *const push_query[] = {"wait", "timeout", NULL};
-static const char *const pushes_query[] = {"session", "limit", "cursor", NULL};
-static const char *const events_query[] = {"type*",    "since", "once", "limit",
-					   "snapshot", "wait",	NULL};
-static const char *const altsvc_body[] = {"alt",     "origin",	 "stream",  "lint", "wait",
-					  "timeout", "deadline", "receipt", NULL};
-static const char *const origin_body[] = {"origins",  "lint",	 "wait", "timeout",
-					  "deadline", "receipt", NULL};
-
-static const struct route routes[] = {
-	{"GET", "/v1", ROLE_READ, handle_index, none, NULL, false},
-	{"GET", "/v1/workers", ROLE_READ, handle_workers, none, NULL, false},
-	{"GET", "/v1/workers/{}", ROLE_READ, handle_worker, none, NULL, false},
-	{"GET", "/v1/sessions", ROLE_READ, handle_sessions, sessions_query, NULL, false},
-	{"GET", "/v1/sessions/{}", ROLE_READ, handle_session, none, NULL, false},
-	{"GET", "/v1/sessions/{}/streams", ROLE_READ, handle_session_streams, none, NULL, false},
-	{"POST", "/v1/sessions/{}/altsvc", ROLE_PUSH, handle_push_altsvc, push_query, altsvc_body,
-	 false},
-	{"POST", "/v1/sessions/{}/origin", ROLE_PUSH, handle_push_origin, push_query, origin_body,
-	 false},
-	{"GET", "/v1/pushes", ROLE_READ, handle_pushes, pushes_query, NULL, false},
-	{"GET", "/v1/pushes/{}", ROLE_READ, handle_push, push_query, NULL, false},
-	{"DELETE", "/v1/pushes/{}", ROLE_PUSH, handle_push_cancel, none, NULL, false},
-	{"GET", "/v1/pushes/{}/sessions", ROLE_READ, handle_push_sessions, page, NULL, false},
-	{"GET", "/v1/events", ROLE_READ, handle_events, events_query, NULL, false},
-	{"GET", "/metrics", ROLE_READ, handle_metrics, none, NULL, true},
-	{"GET", "/healthz", ROLE_READ, handle_healthz, none, NULL, true},
-	{"GET", "/readyz", ROLE_READ, handle_readyz, none, NULL, false},
-	{"GET", "/openapi.yaml", ROLE_READ, handle_openapi, none, NULL, false},
-};
-
-#define ROUTES (sizeof(routes) / sizeof(routes[0]))
 
 static bool has_control(const char *text)
 {
@@ -111,7 +71,7 @@ static bool matches(struct request *request, const char *pattern)
 	for (size_t i = 0; i < request->segment_count; i++) {
 		size_t len = strcspn(++pattern, "/");
 
-		if (len == 2 && memcmp(pattern, "{}", 2) == 0)
+		if (*pattern == '{')
 			request->parameters[parameters++] = request->segments[i];
 		else if (strlen(request->segments[i]) != len ||
 			 memcmp(pattern, request->segments[i], len) != 0)
@@ -158,9 +118,9 @@ int route_request(struct request *request, struct problem *ret_problem)
 	char methods[64] = "";
 
 	if (strcmp(request->method, "OPTIONS") == 0 && strcmp(request->target, "*") == 0)
-		return refuse_method(request, "GET, HEAD, POST, DELETE, OPTIONS", ret_problem);
-	for (size_t i = 0; i < ROUTES; i++) {
-		const struct route *route = &routes[i];
+		return refuse_method(request, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+				     ret_problem);
+	for (const struct route *route = routes; route->path; route++) {
 
 		if (request->server->metrics_only && !route->metrics)
 			continue;

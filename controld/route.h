@@ -9,13 +9,17 @@ typedef void route_handler_fn(struct request *request);
 
 struct route {
 	const char *method;
-	const char *path; /* {} stands for one segment */
+	const char *path; /* {name} stands for one segment */
 	enum role role;
 	route_handler_fn *handler;
 	const char *const *query; /* NULL-terminated; a * at the end: may be repeated */
 	const char *const *body;  /* members of the body; NULL: takes none */
 	bool metrics;		  /* on the --metrics listener too */
+	const char *link;	  /* its name in the index; NULL: not a start */
 };
+
+/* Every call; the last row has no path. */
+extern const struct route routes[];
 
 /*
  * Cut request->target into segments and find its route. Returns 0, or -1 and the problem; for

@@ -233,36 +233,12 @@ void handle_sessions(struct request *request)
 
 /* ---- one session ----------------------------------------------------------------------------- */
 
-static void on_object(const struct peer_answer *answer, void *user)
-{
-	struct request *request = user;
-
-	if (answer->outcome == PEER_RESULT)
-		request_reply_json(request, 200, json_incref(answer->result));
-	else
-		ask_refuse(request, request->parameters[0], answer);
-}
-
-static void ask_about(struct request *request, enum rpc_method method)
-{
-	const char *session = request->parameters[0];
-	struct worker *worker = ask_find_worker(request, session);
-
-	if (!worker)
-		return;
-	if (peer_call(worker->peer, method, json_pack("{s:s}", "session", session), ASK_MS,
-		      on_object, request) < 0)
-		request_refuse(request, PROBLEM_WORKER_UNREACHABLE, NULL, worker_name(worker));
-	else
-		request_wait(request);
-}
-
 void handle_session(struct request *request)
 {
-	ask_about(request, RPC_SESSION_GET);
+	ask_session(request, NULL, RPC_SESSION_GET, json_object(), ASK_MS, ask_take_answer);
 }
 
 void handle_session_streams(struct request *request)
 {
-	ask_about(request, RPC_SESSION_STREAMS);
+	ask_session(request, NULL, RPC_SESSION_STREAMS, json_object(), ASK_MS, ask_take_answer);
 }

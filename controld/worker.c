@@ -51,6 +51,18 @@ const char *worker_name(const struct worker *worker)
 	return worker->boot->name;
 }
 
+bool worker_can(const struct worker *worker, const char *capability)
+{
+	const json_t *capabilities = json_object_get(worker->info, "capabilities"), *one;
+	size_t i;
+
+	json_array_foreach(capabilities, i, one) {
+		if (json_is_string(one) && strcmp(json_string_value(one), capability) == 0)
+			return true;
+	}
+	return false;
+}
+
 const char *worker_text(struct worker *worker)
 {
 	if (!worker->text)

@@ -67,7 +67,7 @@ export class FakeWorker extends EventEmitter {
 			protocol: { min: 1, max: 1 }, name: this.name, boot: this.boot, succeeds: null, pid: process.pid,
 			version: '0.1.0', startedAt: new Date().toISOString(), state: 'running', labels: { region: 'eu' },
 			listen: [{ address: '0.0.0.0', port: 443, tls: true }], sessions: this.sessions.size,
-			capabilities: ['altsvc', 'origin'], certificates: [], lastReload: null, events: this.seq, pushes: [],
+			capabilities: ['altsvc', 'origin', 'session', 'fanout', 'policies', 'accept'], certificates: [], lastReload: null, events: this.seq, pushes: [],
 			...this.hello,
 		};
 	}
@@ -198,6 +198,21 @@ export class FakeWorker extends EventEmitter {
 		'session.streams': (worker, { session }) => (worker.find(session), { streams: [] }),
 		'session.altsvc': (worker, params, message) => FakeWorker.push(worker, params, message),
 		'session.origin': (worker, params, message) => FakeWorker.push(worker, params, message),
+		'session.goaway': (worker, { session }) => (worker.find(session), { closes: false }),
+		'session.ping': (worker, { session }) => (worker.find(session), { roundTrip: 1.25 }),
+		'session.settings': (worker, { session }) => (worker.find(session), { roundTrip: 2.5 }),
+		'session.close': (worker, { session }) => (worker.find(session), {}),
+		'session.destroy': (worker, { session }) => (worker.find(session), {}),
+		'session.setTimeout': (worker, { session }) => (worker.find(session), {}),
+		'session.setLocalWindowSize': (worker, { session }) => (worker.find(session), {}),
+		'session.emit': (worker, { session }) => (worker.find(session), { listened: false }),
+		'session.setLabels': (worker, { session, labels }) => {
+			const one = worker.find(session);
+			for (const [key, value] of Object.entries(labels))
+				if (value === null) delete one.labels[key];
+				else one.labels[key] = value;
+			return { labels: one.labels };
+		},
 		'push.cancel': (worker, { push }) => ({ cancelled: 1 }),
 		'worker.stats': (worker) => ({
 			sessions: worker.sessions.size, sessionsTotal: worker.sessions.size, streamsTotal: 0, misdirected: 2,
