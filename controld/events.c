@@ -7,8 +7,8 @@
  * `visible`. With a store an event is visible once it is on disk, so that no reader knows an id
  * that a crash takes back.
  *
- * The log drops its oldest events when it holds too many or too many octets, and keeps one octet of
- * each: its type. So a reader that fell behind, or resumes late, is told exactly how many events it
+ * The log drops its oldest events when it holds too many, too many octets or too old ones, and keeps
+ * one octet of each: its type. So a reader that fell behind, or resumes late, is told exactly how many events it
  * did not see.
  *
  * Failure modes: no memory for an event, or one over EVENT_SIZE_MAX: a gap event of one takes its
@@ -144,6 +144,11 @@ static void remember_type(struct events *events, uint64_t seq, int type)
 		events->history_first = seq - EVENT_HISTORY + 1;
 }
 
+static uint64_t steady_ms(void)
+{
+	return uv_hrtime() / 1000000;
+}
+
 static int append(struct events *events, uint64_t seq, int type, const char *json, size_t len,
 		  size_t session_at)
 {
@@ -152,6 +157,7 @@ static int append(struct events *events, uint64_t seq, int type, const char *jso
 	if (!event)
 		return -1;
 	event->seq = seq;
+	event->at_ms = steady_ms();
 	event->type = (uint8_t)type;
 	event->len = (uint32_t)len;
 	event->session_at = (uint32_t)session_at;
@@ -276,6 +282,22 @@ void events_take(struct events *events, const char *worker, json_t *params)
 	add(events, &draft);
 }
 
+/* How long ago it was, when the store gives it back: the wall clock is asked this once. */
+static uint64_t age_of(const char *json)
+{
+	const char *time = strstr(json, "\"time\":\"");
+	char text[TIME_TEXT];
+	int64_t then, now = time_now_ms();
+
+	if (!time)
+		return 0;
+	time += strlen("\"time\":\"");
+	snprintf(text, sizeof(text), "%.*s", (int)strcspn(time, "\""), time);
+	if (time_parse(text, &then) < 0 || then > now)
+		return 0;
+	return (uint64_t)(now - then);
+}
+
 int events_restore(struct events *events, uint64_t seq, const char *type, const char *json)
 {
 	int number = event_type_by_name(events, type);
@@ -287,8 +309,18 @@ int events_restore(struct events *events, uint64_t seq, const char *type, const 
 	events->seq = seq;
 	if (append(events, seq, number, json, strlen(json), 0) < 0)
 		return -1;
+	events->ring[(events->next - 1) % events->capacity]->at_ms -= age_of(json);
 	events->visible = events->next;
 	return 0;
+}
+
+void events_expire(struct events *events, uint64_t age_ms)
+{
+	uint64_t now = steady_ms();
+
+	while (events->first < events->next &&
+	       (int64_t)(now - events_at(events, events->first)->at_ms) > (int64_t)age_ms)
+		drop_oldest(events);
 }
 
 void events_make_visible(struct events *events, uint64_t seq)

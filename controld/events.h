@@ -34,6 +34,7 @@ enum event_type {
 /* One event of the log. json is the object as readers see it, without a newline. */
 struct event {
 	uint64_t seq;
+	uint64_t at_ms; /* when it was added, by the clock that is never set */
 	uint8_t type;
 	uint32_t len;
 	uint32_t session_at; /* where in json its session's id begins; 0: it has none, or it is
@@ -89,6 +90,9 @@ void events_worker_gap(struct events *events, const char *worker, uint64_t count
 
 /* Put back an event that the store kept: those come first of all, in order. json is copied. */
 int events_restore(struct events *events, uint64_t seq, const char *type, const char *json);
+
+/* Drop what is older. */
+void events_expire(struct events *events, uint64_t age_ms);
 
 /* Everything up to this seq is on disk. */
 void events_make_visible(struct events *events, uint64_t seq);

@@ -200,7 +200,8 @@ int http_start(struct controld *controld, const struct listen_spec *spec, bool m
 	struct http_server *server = calloc(1, sizeof(*server));
 	const union MHD_DaemonInfo *info = NULL;
 
-	if (!server || listener_open(spec, &server->listener, why) < 0) {
+	if (!server ||
+	    listener_open(spec, metrics_only ? "metrics" : "api", &server->listener, why) < 0) {
 		if (!server)
 			snprintf(why, OPTIONS_WHY_MAX, "out of memory");
 		free(server);
@@ -208,7 +209,7 @@ int http_start(struct controld *controld, const struct listen_spec *spec, bool m
 	}
 	server->controld = controld;
 	server->metrics_only = metrics_only;
-	server->path = spec->path;
+	server->path = server->listener.path;
 	server->tcp = !spec->path;
 	server->role = metrics_only ? ROLE_READ : spec->role;
 	list_init(&server->connections);

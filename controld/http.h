@@ -27,7 +27,7 @@ struct http_server {
 	bool metrics_only;
 	bool tcp;
 	enum role role;	  /* of whoever reaches a Unix socket */
-	const char *path; /* Unix sockets; of the options */
+	const char *path; /* Unix sockets; the listener's */
 	char address[64];
 	unsigned port;
 	struct list connections; /* struct http_connection.link */

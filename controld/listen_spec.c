@@ -84,11 +84,20 @@ static int parse_port(const char *text, uint16_t *ret, char *why)
 	return 0;
 }
 
-static bool is_loopback(const union socket_address *address)
+bool address_is_loopback(const union socket_address *address)
 {
 	if (address->any.sa_family == AF_INET6)
 		return IN6_IS_ADDR_LOOPBACK(&address->ip6.sin6_addr);
 	return ntohl(address->ip4.sin_addr.s_addr) >> 24 == 127;
+}
+
+bool address_equal(const union socket_address *a, const union socket_address *b)
+{
+	if (a->any.sa_family != b->any.sa_family || a->ip4.sin_port != b->ip4.sin_port)
+		return false;
+	if (a->any.sa_family == AF_INET6)
+		return IN6_ARE_ADDR_EQUAL(&a->ip6.sin6_addr, &b->ip6.sin6_addr);
+	return a->ip4.sin_addr.s_addr == b->ip4.sin_addr.s_addr;
 }
 
 static int parse_address(const char *host, union socket_address *address, char *why)
@@ -101,7 +110,7 @@ static int parse_address(const char *host, union socket_address *address, char *
 		address->any.sa_family = AF_INET6;
 	else
 		return refuse(why, "not unix:PATH and not an address", host);
-	if (!is_loopback(address))
+	if (!address_is_loopback(address))
 		return refuse(why, "TCP listeners are for loopback addresses only", host);
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Listening sockets: Unix ones that survive a dead owner and respect a living one, TCP ones on
- * loopback, and those that the service manager passed in (LISTEN_FDS), which are matched by their
- * address.
+ * loopback, and those that the service manager passed in (LISTEN_FDS): a listener takes the one that
+ * has its address, else one that has its name (LISTEN_FDNAMES: api, rpc, metrics) and its kind.
  *
  * A Unix socket, in order: lock PATH.lock; look what is at PATH; connect to it; unlink it when
  * nobody answers; bind with mode 0600; give it its group and mode; listen. Nobody can connect
@@ -10,10 +10,12 @@
  * one name.
  *
  * Failure modes, each one line: the directory is missing or open to everybody, another daemon has
- * the lock or answers, something that is not a socket is at PATH, no such group, the system's own
- * errors.
+ * the lock or answers, something that is not a socket is at PATH, no such group, a descriptor of the
+ * service manager that is bound further away than loopback, the system's own errors.
  */
 #include "listener.h"
+
+#include "log.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -188,54 +190,119 @@ static int open_tcp(const struct listen_spec *spec, struct listener *ret, char *
 	return 0;
 }
 
-static bool has_address(int fd, const struct listen_spec *spec)
-{
-	union {
-		union socket_address ip;
-		struct sockaddr_un local;
-	} bound = {0};
-	socklen_t len = sizeof(bound);
+union bound_address {
+	union socket_address ip;
+	struct sockaddr_un local;
+};
 
-	if (getsockname(fd, &bound.ip.any, &len) < 0)
-		return false;
-	if (spec->path)
-		return bound.local.sun_family == AF_UNIX &&
-		       strcmp(bound.local.sun_path, spec->path) == 0;
-	if (bound.ip.any.sa_family != spec->address.any.sa_family ||
-	    bound.ip.ip4.sin_port != spec->address.ip4.sin_port)
-		return false;
-	if (bound.ip.any.sa_family == AF_INET6)
-		return IN6_ARE_ADDR_EQUAL(&bound.ip.ip6.sin6_addr, &spec->address.ip6.sin6_addr);
-	return bound.ip.ip4.sin_addr.s_addr == spec->address.ip4.sin_addr.s_addr;
+static bool read_address(int fd, union bound_address *ret)
+{
+	socklen_t len = sizeof(*ret);
+
+	*ret = (union bound_address){0};
+	return getsockname(fd, &ret->ip.any, &len) == 0;
 }
 
-/* sd_listen_fds(3): the descriptors from 3 on, when LISTEN_PID is us. Returns -1: none fits. */
-static int find_inherited(const struct listen_spec *spec)
+static bool has_address(int fd, const struct listen_spec *spec)
+{
+	union bound_address bound;
+
+	if (!read_address(fd, &bound))
+		return false;
+	if (!spec->path)
+		return address_equal(&bound.ip, &spec->address);
+	return bound.local.sun_family == AF_UNIX && strcmp(bound.local.sun_path, spec->path) == 0;
+}
+
+static bool has_kind(int fd, const struct listen_spec *spec)
+{
+	union bound_address bound;
+
+	return read_address(fd, &bound) && (bound.ip.any.sa_family == AF_UNIX) == !!spec->path;
+}
+
+/* sd_listen_fds(3): how many descriptors there are from 3 on, when LISTEN_PID is us. */
+static int count_inherited(void)
 {
 	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
 	int n = count ? atoi(count) : 0;
 
-	if (!pid || strtol(pid, NULL, 10) != getpid() || n < 1 || n > LISTEN_FDS_MAX)
-		return -1;
-	for (int fd = LISTEN_FDS_FIRST; fd < LISTEN_FDS_FIRST + n; fd++) {
-		if (!has_address(fd, spec))
-			continue;
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
-		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-		return fd;
+	if (!pid || strtol(pid, NULL, 10) != getpid() || n < 1)
+		return 0;
+	return n < LISTEN_FDS_MAX ? n : LISTEN_FDS_MAX;
+}
+
+/* The index-th of the names that colons separate. */
+static bool is_named(int index, const char *name)
+{
+	const char *names = getenv("LISTEN_FDNAMES");
+	size_t len;
+
+	for (; names && index > 0; index--) {
+		names = strchr(names, ':');
+		names = names ? names + 1 : NULL;
 	}
+	len = names ? strcspn(names, ":") : 0;
+	return names && len == strlen(name) && strncmp(names, name, len) == 0;
+}
+
+static uint64_t taken; /* a bit for each inherited descriptor that a listener has */
+
+/* By address first, for every listener that has one; -1: none fits. */
+static int find_inherited(const struct listen_spec *spec, const char *name)
+{
+	int n = count_inherited();
+
+	for (int i = 0; i < n; i++)
+		if (!(taken & 1ull << i) && has_address(LISTEN_FDS_FIRST + i, spec))
+			return i;
+	for (int i = 0; i < n; i++)
+		if (!(taken & 1ull << i) && is_named(i, name) &&
+		    has_kind(LISTEN_FDS_FIRST + i, spec))
+			return i;
 	return -1;
 }
 
-int listener_open(const struct listen_spec *spec, struct listener *ret, char *why)
+static int take_inherited(int index, struct listener *ret, char *why)
 {
-	int inherited = find_inherited(spec);
+	int fd = LISTEN_FDS_FIRST + index;
+	struct listener listener = {.open = true, .fd = fd, .lock_fd = -1};
+	union bound_address bound;
 
-	if (inherited >= 0) {
-		*ret = (struct listener){.open = true, .fd = inherited, .lock_fd = -1};
-		return 0;
+	if (!read_address(fd, &bound))
+		return refuse(why, "descriptor %d: %s", fd, strerror(errno));
+	if (bound.ip.any.sa_family != AF_UNIX && !address_is_loopback(&bound.ip))
+		return refuse(why, "descriptor %d: TCP listeners are for loopback addresses only",
+			      fd);
+	if (bound.ip.any.sa_family == AF_UNIX) {
+		listener.path = strdup(bound.local.sun_path);
+		if (!listener.path)
+			return refuse(why, "out of memory");
 	}
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	taken |= 1ull << index;
+	*ret = listener;
+	return 0;
+}
+
+int listener_open(const struct listen_spec *spec, const char *name, struct listener *ret, char *why)
+{
+	int inherited = find_inherited(spec, name);
+
+	if (inherited >= 0)
+		return take_inherited(inherited, ret, why);
 	return spec->path ? open_unix(spec, ret, why) : open_tcp(spec, ret, why);
+}
+
+void listener_report_unused(void)
+{
+	int n = count_inherited();
+
+	for (int i = 0; i < n; i++)
+		if (!(taken & 1ull << i))
+			log_line("descriptor %d of the service manager fits no listener",
+				 LISTEN_FDS_FIRST + i);
 }
 
 void listener_close(struct listener *listener)

@@ -3,7 +3,7 @@
  * h2sess-controld: the order in which its parts start and stop.
  *
  * Start: options, tokens, state, the RPC socket (workers come back at once), the API's listeners;
- * then the ready file and READY=1. SIGHUP reads the token file again; a bad one keeps the old.
+ * then the ready file and READY=1. SIGHUP reads configuration and tokens again (reload.c).
  *
  * Stop (SIGTERM, SIGINT): no new connections; who waits for a push is answered, every event stream
  * is told and ended; at most STOP_MS for the answers to leave; then the listeners, the workers, the
@@ -15,6 +15,7 @@
 #include "controld.h"
 #include "log.h"
 #include "notify.h"
+#include "reload.h"
 #include "store.h"
 #include "waiters.h"
 
@@ -35,7 +36,10 @@ struct program {
 	struct controld controld;
 	uv_signal_t signals[3];
 	uv_timer_t stop_tick;
+	uv_timer_t watchdog;
 	uint64_t stop_deadline;
+	int argc; /* for SIGHUP */
+	char **argv;
 };
 
 /* ---- stopping -------------------------------------------------------------------------------- */
@@ -45,6 +49,7 @@ static void finish_stop(struct program *program)
 	struct controld *controld = &program->controld;
 
 	uv_close((uv_handle_t *)&program->stop_tick, NULL);
+	uv_close((uv_handle_t *)&program->watchdog, NULL);
 	for (size_t i = 0; i < 3; i++)
 		uv_close((uv_handle_t *)&program->signals[i], NULL);
 	store_flush(controld->store); /* answers that wait for it go out */
@@ -87,24 +92,12 @@ static void stop(struct program *program)
 	uv_timer_start(&program->stop_tick, on_stop_tick, STOP_TICK_MS, STOP_TICK_MS);
 }
 
-static void reload(struct controld *controld)
-{
-	char why[OPTIONS_WHY_MAX];
-
-	if (!controld->options.token_file)
-		log_line("nothing to reload: there is no token file");
-	else if (tokens_load(&controld->tokens, controld->options.token_file, why, sizeof(why)) < 0)
-		log_line("the old tokens are kept: %s", why);
-	else
-		log_line("%zu tokens are loaded", controld->tokens.count);
-}
-
 static void on_signal(uv_signal_t *signal, int number)
 {
 	struct program *program = signal->data;
 
 	if (number == SIGHUP)
-		reload(&program->controld);
+		reload(&program->controld, program->argc, program->argv);
 	else
 		stop(program);
 }
@@ -127,7 +120,7 @@ static json_t *describe_listeners(const struct controld *controld)
 			json_array_append_new(apis, one);
 	}
 	json_object_set_new(all, "api", apis);
-	json_object_set_new(all, "rpc", json_string(controld->options.rpc.path));
+	json_object_set_new(all, "rpc", json_string(controld->peers.listener.path));
 	return all;
 }
 
@@ -260,8 +253,10 @@ static int run(struct program *program)
 		log_line("cannot start: %s", why);
 		return 1; /* the kernel takes back what is open */
 	}
-	log_line("ready, RPC at %s", controld->options.rpc.path);
+	listener_report_unused();
+	log_line("ready, RPC at %s", controld->peers.listener.path);
 	notify_service_manager("READY=1");
+	notify_watchdog_start(&program->watchdog, controld->loop);
 	uv_run(controld->loop, UV_RUN_DEFAULT);
 	if (controld->options.ready_file)
 		unlink(controld->options.ready_file);
@@ -278,6 +273,8 @@ int main(int argc, char **argv)
 		options_done(&program.controld.options);
 		return result == OPTIONS_EXIT_OK ? 0 : 2;
 	}
+	program.argc = argc;
+	program.argv = argv;
 	raise_descriptor_limit();
 	program.controld.loop = uv_default_loop();
 	return run(&program);

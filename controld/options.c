@@ -31,6 +31,7 @@
 #define DEFAULT_EVENT_STREAMS 2000
 #define DEFAULT_EVENT_LOG 50000
 #define DEFAULT_EVENT_LOG_BYTES (64 << 20)
+#define DEFAULT_EVENT_LOG_AGE (7 * 86400)
 
 static int out_of_memory(char *why)
 {
@@ -186,6 +187,11 @@ static int set_event_log_bytes(struct options *o, const char *value, char *why)
 	return parse_count(value, 1 << 16, 1LL << 36, &o->event_log_bytes, why);
 }
 
+static int set_event_log_age(struct options *o, const char *value, char *why)
+{
+	return parse_count(value, 1, 10LL * 365 * 86400, &o->event_log_age, why);
+}
+
 static const struct option_row {
 	const char *name;
 	const char *argument; /* NULL: a flag */
@@ -212,6 +218,7 @@ static const struct option_row {
 	{"event-streams", "N", set_event_streams, NULL, "event streams at once (2000)"},
 	{"event-log", "N", set_event_log, NULL, "events kept for those who resume (50000)"},
 	{"event-log-bytes", "N", set_event_log_bytes, NULL, "and octets of them (64 MiB)"},
+	{"event-log-age", "SECONDS", set_event_log_age, NULL, "and how old they may be (a week)"},
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -262,23 +269,40 @@ static enum options_result print_token(int argc, char **argv)
 struct file_reader {
 	struct options *options;
 	const char *path;
+	FILE *file;
+	int line; /* the last that was read */
 	bool failed;
 };
+
+/* As inih wants it: a line, and we know its number when a key of it is refused. */
+static char *read_line(char *ret, int room, void *user)
+{
+	struct file_reader *reader = user;
+
+	reader->line++;
+	return fgets(ret, room, reader->file);
+}
+
+static void refuse_line(struct file_reader *reader, const char *about, const char *why)
+{
+	fprintf(stderr, "h2sess-controld: %s:%d: %s: %s\n", reader->path, reader->line, about, why);
+	reader->failed = true;
+}
 
 static int on_key(void *user, const char *section, const char *name, const char *value)
 {
 	struct file_reader *reader = user;
 	const struct option_row *row = find_row(name, strlen(name));
-	char why[OPTIONS_WHY_MAX] = "no such key";
+	char why[OPTIONS_WHY_MAX];
 
 	if (reader->failed)
 		return 1;
 	if (section[0] && strcmp(section, "controld") != 0)
-		snprintf(why, sizeof(why), "no such section: %.100s", section);
-	else if (row && row->set != set_config && row->set(reader->options, value, why) == 0)
-		return 1;
-	fprintf(stderr, "h2sess-controld: %s: %s: %s\n", reader->path, name, why);
-	reader->failed = true;
+		refuse_line(reader, section, "no such section");
+	else if (!row || row->set == set_config)
+		refuse_line(reader, name, "no such key");
+	else if (row->set(reader->options, value, why) < 0)
+		refuse_line(reader, name, why);
 	return 1;
 }
 
@@ -286,16 +310,16 @@ static enum options_result read_file(struct options *o)
 {
 	const char *path = o->config_file ? o->config_file : DEFAULT_CONFIG;
 	struct file_reader reader = {.options = o, .path = path};
-	FILE *file = fopen(path, "re");
 	char why[64];
 	int line;
 
-	if (!file && errno == ENOENT && !o->config_file)
+	reader.file = fopen(path, "re");
+	if (!reader.file && errno == ENOENT && !o->config_file)
 		return OPTIONS_RUN;
-	if (!file)
+	if (!reader.file)
 		return complain(path, strerror(errno));
-	line = ini_parse_file(file, on_key, &reader);
-	fclose(file);
+	line = ini_parse_stream(read_line, &reader, on_key, &reader);
+	fclose(reader.file);
 	if (reader.failed)
 		return OPTIONS_EXIT_USAGE;
 	if (!line)
@@ -374,6 +398,7 @@ enum options_result options_read(struct options *options, int argc, char **argv)
 		.event_streams = DEFAULT_EVENT_STREAMS,
 		.event_log = DEFAULT_EVENT_LOG,
 		.event_log_bytes = DEFAULT_EVENT_LOG_BYTES,
+		.event_log_age = DEFAULT_EVENT_LOG_AGE,
 	};
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {

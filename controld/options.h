@@ -45,6 +45,7 @@ struct options {
 	int64_t event_streams; /* how many may be open at once */
 	int64_t event_log;     /* events kept for those who resume */
 	int64_t event_log_bytes;
+	int64_t event_log_age; /* seconds */
 };
 
 enum options_result { OPTIONS_RUN, OPTIONS_EXIT_OK, OPTIONS_EXIT_USAGE };
@@ -59,5 +60,7 @@ void options_done(struct options *options);
 /* Parsers of single values, -1 with a reason in why[OPTIONS_WHY_MAX]. */
 int listen_spec_parse(const char *value, struct listen_spec *ret, char *why);
 void listen_spec_done(struct listen_spec *spec);
+bool address_equal(const union socket_address *a, const union socket_address *b);
+bool address_is_loopback(const union socket_address *address);
 
 #endif

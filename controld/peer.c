@@ -354,7 +354,7 @@ int peers_start(struct peers *peers, struct controld *controld, char *why)
 
 	peers->controld = controld;
 	list_init(&peers->list);
-	if (listener_open(&controld->options.rpc, &peers->listener, why) < 0)
+	if (listener_open(&controld->options.rpc, "rpc", &peers->listener, why) < 0)
 		return -1;
 	uv_pipe_init(controld->loop, &peers->pipe, 0);
 	uv_timer_init(controld->loop, &peers->tick);

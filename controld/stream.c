@@ -238,6 +238,8 @@ static void on_tick(uv_timer_t *timer)
 	struct streams *streams = container_of(timer, struct streams, tick);
 	uint64_t now = uv_now(timer->loop);
 
+	events_expire(&streams->controld->events,
+		      (uint64_t)streams->controld->options.event_log_age * 1000);
 	list_for_each(at, &streams->list) {
 		struct stream *stream = container_of(at, struct stream, link);
 

@@ -25,6 +25,7 @@ void text_done(struct text *text);
 
 int64_t time_now_ms(void); /* since 1970 */
 void time_text(int64_t ms, char ret[TIME_TEXT]);
+int time_parse(const char *text, int64_t *ret_ms); /* RFC 3339; -1: it is not */
 
 /* n random characters of a-z0-9 and a NUL into ret. */
 void random_name(char *ret, size_t n);

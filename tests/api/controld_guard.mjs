@@ -171,12 +171,12 @@ test('tokens are read again on SIGHUP, and a bad file keeps the old ones', async
 		const look = () => daemon.log.includes(text) && (daemon.child.stderr.off('data', look), resolve());
 		daemon.child.stderr.on('data', look);
 	});
-	let wait = loaded('4 tokens are loaded');
+	let wait = loaded('reload: done, 4 tokens');
 	fs.appendFileSync(daemon.tokenFile, `# more\n\n${fresh.line}\n`);
 	daemon.child.kill('SIGHUP');
 	await wait;
 	assert.equal((await daemon.get('/v1', { token: fresh.token })).status, 200);
-	wait = loaded('the old tokens are kept');
+	wait = loaded('the old configuration and tokens are kept');
 	fs.appendFileSync(daemon.tokenFile, 'nonsense\n');
 	daemon.child.kill('SIGHUP');
 	await wait;

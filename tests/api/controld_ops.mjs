@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What an operator's service manager and files do with the daemon: notifications, sockets handed over, reload,
+// the configuration file, --new-token.
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { Daemon, binary, withDaemon } from './controld_support.mjs';
+import { FakeWorker } from './fake_worker.mjs';
+
+const manager = path.join(process.env.H2SESS_BUILD ?? 'build', 'tests', 'service_manager_main');
+
+// The daemon below a service manager that hands over these sockets. saw(text) resolves when a line has it.
+class Managed extends Daemon {
+	async startManaged(sockets, args) {
+		this.child = spawn(manager, [path.join(this.dir, 'notify'), ...sockets, '--', binary, ...args],
+			{ stdio: ['ignore', 'pipe', 'pipe'] });
+		this.lines = [];
+		this.waiting = [];
+		let text = '';
+		this.child.stdout.setEncoding('utf8').on('data', (data) => {
+			const lines = (text + data).split('\n');
+			text = lines.pop();
+			this.lines.push(...lines);
+			this.waiting.splice(0).forEach((wake) => wake());
+		});
+		this.child.stderr.setEncoding('utf8').on('data', (data) => (this.log += data));
+		return this;
+	}
+
+	async saw(text, from = 0) {
+		for (;;) {
+			const at = this.lines.findIndex((line, i) => i >= from && line.startsWith(text));
+			if (at >= 0)
+				return at;
+			await new Promise((resolve) => this.waiting.push(resolve));
+		}
+	}
+}
+
+test('a service manager is told READY, RELOADING, WATCHDOG and STOPPING, and hands over sockets by name', async () => {
+	const daemon = new Managed();
+	const metrics = path.join(daemon.dir, 'ready');
+	await daemon.startManaged([`rpc=unix:${daemon.rpc}`, `api=unix:${daemon.socketPath}`, 'metrics=tcp', 'other=tcp'], [
+		'--no-state', '--rpc', '/nonexistent/rpc.sock', '--api', 'unix:/nonexistent/api.sock,role=read',
+		'--metrics', '127.0.0.1:1', '--ready-file', metrics]);
+	await daemon.saw('READY=1');
+	const ready = JSON.parse(fs.readFileSync(metrics, 'utf8'));
+	assert.deepEqual(ready.api, [{ path: daemon.socketPath }]);
+	assert.equal(ready.rpc, daemon.rpc);
+	assert.equal(ready.metrics.port, Number(daemon.lines.find((line) => line.startsWith('port ')).slice(5)));
+	assert.match(daemon.log, /descriptor 6 of the service manager fits no listener/);
+	const worker = new FakeWorker(daemon.rpc);
+	await worker.start();
+	assert.equal((await daemon.get('/v1/workers')).json.workers.length, 1);
+	const { id } = worker.addSession(1);
+	assert.equal((await daemon.post(`/v1/sessions/${id}/altsvc`, { alt: 'x' })).status, 403); // the role is the option's
+	await daemon.saw('WATCHDOG=1', await daemon.saw('WATCHDOG=1') + 1);
+	daemon.child.kill('SIGHUP');
+	const reloading = await daemon.saw('RELOADING=1');
+	assert.ok(await daemon.saw('MONOTONIC_USEC=', reloading) > reloading);
+	await daemon.saw('READY=1', reloading);
+	daemon.child.kill('SIGTERM');
+	await daemon.saw('STOPPING=1');
+	assert.deepEqual(await once(daemon.child, 'exit'), [0, null]);
+	assert.ok(fs.existsSync(daemon.socketPath)); // it is the service manager's
+	fs.rmSync(daemon.dir, { recursive: true });
+});
+
+test('sockets are handed over by address, whatever their names', async () => {
+	const daemon = new Managed();
+	await daemon.startManaged([`a=unix:${daemon.socketPath}`, `b=unix:${daemon.rpc}`],
+		['--no-state', '--rpc', daemon.rpc, '--api', `unix:${daemon.socketPath}`]);
+	await daemon.saw('READY=1');
+	assert.equal((await daemon.get('/healthz')).status, 200);
+	assert.equal(fs.existsSync(`${daemon.rpc}.lock`), false);
+	assert.doesNotMatch(daemon.log, /fits no listener/);
+	daemon.child.kill('SIGTERM');
+	await once(daemon.child, 'exit');
+	fs.rmSync(daemon.dir, { recursive: true });
+});
+
+// Everything that the daemon says up to a line that has `text`.
+async function logged(daemon, text) {
+	while (!daemon.log.includes(text))
+		await once(daemon.child.stderr, 'data');
+	return daemon.log;
+}
+
+test('SIGHUP takes configuration and tokens anew; a bad one keeps the old, and says so', async () => {
+	const daemon = new Daemon([], { tcp: true });
+	const config = path.join(daemon.dir, 'controld.conf');
+	fs.writeFileSync(config, 'api-host = one.example\n');
+	daemon.args = ['--config', config];
+	await daemon.start();
+	const get = (token, host = `127.0.0.1:${daemon.port}`) => daemon.get('/v1', { token, headers: { Host: host } });
+	const reload = async (text) => {
+		daemon.log = '';
+		daemon.child.kill('SIGHUP');
+		return logged(daemon, text);
+	};
+	const { token } = daemon.tokens.read;
+	const next = Daemon.token('read', 'next');
+	assert.equal((await get(token, 'one.example')).status, 200);
+
+	fs.writeFileSync(config, 'api-host = two.example\nevent-streams = 5\n');
+	fs.writeFileSync(daemon.tokenFile, `${next.line}\n`);
+	assert.match(await reload('reload: done, 1 tokens'), /event-streams has changed and needs a restart/);
+	assert.equal((await get(token)).status, 401);
+	assert.equal((await get(next.token)).status, 200);
+	assert.equal((await get(next.token, 'two.example')).status, 200);
+	assert.equal((await get(next.token, 'one.example')).status, 421);
+
+	for (const [file, text, why] of [[config, 'api-host = three.example\nnonsense = 1\n', /controld\.conf:2: nonsense: no such key/],
+		[daemon.tokenFile, 'admin nothash name\n', /tokens:1: not `ROLE/]]) {
+		const before = fs.readFileSync(file, 'utf8');
+		fs.writeFileSync(file, text);
+		assert.match(await reload('the old configuration and tokens are kept'), why);
+		assert.equal((await get(next.token, 'two.example')).status, 200);
+		fs.writeFileSync(file, before);
+	}
+	assert.equal((await daemon.get('/healthz')).status, 200);
+	await daemon.end();
+});
+
+test('the configuration file: every flag is a key, and a mistake is named with its line', async () => {
+	const daemon = new Daemon();
+	const config = path.join(daemon.dir, 'c.conf');
+	const ready = path.join(daemon.dir, 'ready');
+	const run = (text) => {
+		fs.writeFileSync(config, text);
+		return spawnSync(binary, ['--config', config], { encoding: 'utf8' });
+	};
+	const help = spawnSync(binary, ['--help'], { encoding: 'utf8' }).stdout;
+	const flags = [...help.matchAll(/^ {2}--([a-z-]+)/gm)].map(([, name]) => name)
+		.filter((name) => !['new-token', 'version', 'help', 'config'].includes(name));
+	assert.ok(flags.length >= 12);
+	for (const flag of flags)
+		assert.doesNotMatch(run(`${flag} = \nno-such-key = 1\n`).stderr, new RegExp(`: ${flag}: no such key`), flag);
+	for (const [text, why] of [
+		['; comment\n\nrcp = /x\n', 'c.conf:3: rcp: no such key'], ['[other]\nrpc = /x\n', 'c.conf:2: other: no such section'],
+		['event-log = 3\n', 'c.conf:1: event-log: not a number from 16'], ['[controld]\nno-state = maybe\n', 'c.conf:2: no-state: not yes or no'],
+		['api = 0.0.0.0:1\n', 'c.conf:1: api: TCP listeners are for loopback'], ['api = unix:/x,role=god\n', 'c.conf:1: api: no such role'],
+		['rpc = /x\nnonsense\n', 'line 2 is not `key = value`'], ['config = /x\n', 'c.conf:1: config: no such key'],
+		['api = unix:/x,mode=999\n', 'c.conf:1: api: not an octal mode'], ['rpc-user = no-such-user\n', 'c.conf:1: rpc-user: no such user']]) {
+		const { status, stderr } = run(text);
+		assert.deepEqual([status, stderr.includes(why)], [2, true], `${text}: ${stderr}`);
+		assert.equal(stderr.trim().split('\n').length, 1);
+	}
+	fs.writeFileSync(config, `[controld]\nrpc = ${daemon.rpc}\napi = unix:${daemon.dir}/other.sock\nno-state = yes\nready-file = ${ready}\n`);
+	daemon.args = ['--config', config];
+	await daemon.start(); // the command line's --api replaces the file's
+	assert.deepEqual(daemon.ready.api, [{ path: daemon.socketPath }]);
+	await daemon.end();
+});
+
+test('Unix sockets: mode, role, and who owns what is there', () => withDaemon([], {}, async (daemon) => {
+	const mode = (file) => fs.statSync(file).mode & 0o777;
+	assert.equal(mode(daemon.socketPath), 0o660);
+	assert.equal(mode(daemon.rpc), 0o660);
+	const reader = path.join(daemon.dir, 'reader.sock');
+	const second = new Daemon(['--api', `unix:${reader},role=read,mode=0600`]);
+	await second.start();
+	assert.equal(mode(reader), 0o600);
+	const { status } = await new Promise((resolve) => {
+		second.socketPath = reader;
+		resolve(second.post('/v1/sessions/x-1/altsvc', { alt: 'x' }));
+	});
+	assert.equal(status, 403);
+	await second.end();
+	fs.chmodSync(daemon.dir, 0o777);
+	const open = spawnSync(binary, ['--no-state', '--rpc', path.join(daemon.dir, 'r'), '--api', `unix:${daemon.dir}/a`], { encoding: 'utf8' });
+	assert.deepEqual([open.status, /everybody may write there/.test(open.stderr)], [1, true]);
+	const group = spawnSync(binary, ['--no-state', '--rpc', `${second.dir}r,group=no-such-group`], { encoding: 'utf8' });
+	assert.match(group.stderr, /no such group/);
+	fs.rmSync(`${second.dir}r.lock`, { force: true });
+}));
+
+test('events older than the log may hold are dropped, and counted', () => withDaemon(['--event-log-age', '1'], {}, async (daemon) => {
+	const worker = new FakeWorker(daemon.rpc);
+	await worker.start();
+	const stream = await daemon.events('?type=goaway');
+	for (let i = 0; i < 7; i++)
+		worker.event('goaway', `${worker.boot}-1`, { code: i });
+	const items = await stream.take(7);
+	for (;;) { // until the log has let go of them
+		const resumed = await daemon.events(`?type=goaway&since=${items[0].id}&wait=0`);
+		const first = await resumed.next();
+		resumed.close();
+		if (first?.event !== 'gap')
+			continue;
+		if (first.data.data.count < 6)
+			continue;
+		assert.deepEqual([first.data.data.count, first.data.data.reason], [6, 'dropped']);
+		break;
+	}
+	stream.close();
+}));
