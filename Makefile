@@ -163,7 +163,7 @@ $(BUILD)/bin/$(1): $(BUILD)/obj/tests/fuzz/$(1).o $(2)
 endef
 $(foreach t,$(FUZZERS),$(eval $(call replay_rule,$(t),$(call unit_needs,$(patsubst fuzz_%,%,$(t))))))
 
-tests: $(UNIT_TESTS) $(WIRE_TESTS) $(HELPERS) $(REPLAYS) ## build the tests
+tests: $(UNIT_TESTS) $(WIRE_TESTS) $(HELPERS) $(REPLAYS) benchmarks ## build the tests
 fuzzers: $(patsubst %,$(BUILD)/bin/%,$(FUZZERS))
 
 NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
@@ -186,6 +186,29 @@ dependencies: ## install the packages that are missing (packaging/common/depende
 ifneq ($(DEPENDENCIES),skip)
 	@packaging/common/install-dependencies
 endif
+
+# ---- benchmarks ----------------------------------------------------------------------------------
+#
+#   tests/bench/*.c          programs that are measured, or measure; tests/bench/support/*.c in each
+#   tests/bench/apps/*.c     an app for h2sess-worker each
+
+BENCH_PROGRAMS = $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
+BENCH_APPS = $(patsubst tests/bench/apps/%.c,$(BUILD)/tests/bench/%.so,$(wildcard tests/bench/apps/*.c))
+BENCH_PKGS = libnghttp2 openssl libmicrohttpd
+
+$(BENCH_PROGRAMS): $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(call obj,$(wildcard tests/bench/support/*.c))
+	@mkdir -p $(@D)
+	$(CC) $(OWN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(BENCH_PKGS))
+
+$(BENCH_APPS): $(BUILD)/tests/bench/%.so: $(BUILD)/obj/tests/bench/apps/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) -shared $(OWN_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -L$(BUILD)/lib -lh2sess
+
+benchmarks: $(BENCH_PROGRAMS) $(BENCH_APPS)
+
+bench: dependencies ## compare with bare libraries: BENCH=ROW,... BENCH_QUICK=1 BENCH_GATE=1
+	$(MAKE) -j$(JOBS) all benchmarks
+	@H2SESS_BUILD=$(BUILD) tests/bench/run
 
 # ---- lint ----------------------------------------------------------------------------------------
 
@@ -267,11 +290,6 @@ fuzz: dependencies ## fuzz each target for FUZZ_SECONDS (60)
 			$(BUILD)/fuzz/corpus/$$f tests/fuzz/corpus/$${f#fuzz_}; \
 	done
 
-bench: ## measure (not there yet)
-	@test -x tests/bench/run || { echo "make bench: there are no benchmarks yet" >&2; exit 1; }
-	$(MAKE) -j$(JOBS) all
-	@H2SESS_BUILD=$(BUILD) tests/bench/run
-
 deb rpm: ## make packages (not there yet)
 	@echo "make $@: there is no packaging for this yet" >&2; exit 1
 
@@ -283,6 +301,6 @@ help: ## this list
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 .PHONY: all lib worker controld tests fuzzers check check-fast dependencies lint format-check format \
-	tidy cppcheck install demo fuzz bench deb rpm clean help FORCE
+	tidy cppcheck install demo fuzz benchmarks bench deb rpm clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

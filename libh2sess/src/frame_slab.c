@@ -65,11 +65,13 @@ static void *slab_calloc(size_t n, size_t size, void *user)
 	return mem_calloc(n, size);
 }
 
-/* nghttp2 never resizes the buffer of a frame; should it ever, the block moves. */
+/* nghttp2 never resizes the buffer of a frame, but it makes it by a realloc() of nothing. */
 static void *slab_realloc(void *p, size_t size, void *user)
 {
 	void *fresh;
 
+	if (!p)
+		return slab_malloc(size, user);
 	if (!is_ours(user, p))
 		return mem_realloc(p, size);
 	fresh = mem_alloc(size);
