@@ -209,7 +209,7 @@ static void write_event(const struct events *events, uint64_t seq, const struct 
 			struct text *text, size_t *ret_session_at)
 {
 	char id[EVENT_ID_MAX], now[TIME_TEXT];
-	char *data = draft->data ? json_dumps(draft->data, JSON_COMPACT) : NULL;
+	char *data = draft->data ? json_dumps(draft->data, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
 
 	event_id(events, seq, id);
 	text_format(text, "{\"id\":\"%s\"", id);
@@ -277,7 +277,7 @@ void events_take(struct events *events, const char *worker, json_t *params)
 
 	if (draft.type == EVENT_NONE || (draft.type >= EVENT_SNAPSHOT && draft.type < EVENT_CUSTOM))
 		return; /* not one that a worker may say */
-	if (draft.data && !json_is_object(draft.data))
+	if (draft.type < EVENT_CUSTOM && draft.data && !json_is_object(draft.data))
 		draft.data = NULL;
 	add(events, &draft);
 }

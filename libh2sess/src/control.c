@@ -126,8 +126,10 @@ static void end_when_idle(struct h2sess_control *control)
 
 	if (!atomic_load(&control->stopping) || control->closing)
 		return;
-	if (control->flushed)
+	if (control->flushed) {
 		control_lists_drop(control);
+		control_verbs_drop(control);
+	}
 	if (control->requests == 0 && sent)
 		close_all(control);
 }
@@ -317,6 +319,7 @@ static int control_new(struct h2sess_server *srv, const struct h2sess_control_op
 	control->started_ms = unix_now_ms();
 	list_init(&control->returned);
 	list_init(&control->lists);
+	list_init(&control->waiting);
 	r = control_options_copy(control, o);
 	if (r < 0) {
 		control_free(control);

@@ -16,8 +16,9 @@
 #define CONTROL_LISTS_MAX 2	 /* sessions.list under way; the others wait their turn */
 #define CONTROL_COUNTS_MS 1000	 /* `sessions` is sent at most this often */
 #define CONTROL_DEMAND_LINGER_MS \
-	60000		     /* without a daemon, what it wanted to hear is recorded this long */
-#define CONTROL_FLUSH_MS 500 /* for what is queued to leave when the link is stopped */
+	60000 /* without a daemon, what it wanted to hear is recorded this long */
+#define CONTROL_EVENT_NAME_MAX 64 /* bytes of an event's name that begins with x- */
+#define CONTROL_FLUSH_MS 500	  /* for what is queued to leave when the link is stopped */
 
 struct control_request;
 /* A step of a request, on the control thread. */
@@ -28,7 +29,8 @@ typedef void request_fn(struct control_request *request);
  * loop, which hands it back with control_request_return().
  */
 struct control_request {
-	struct list link; /* h2sess_control.returned or lists, or push_record.waiters */
+	struct list link;	  /* h2sess_control.returned or lists, or push_record.waiters */
+	struct list waiting_link; /* h2sess_control.waiting */
 	struct h2sess_control *control;
 	uint64_t id;
 	uint64_t generation; /* of the connection that it came on */
@@ -64,11 +66,12 @@ struct h2sess_control {
 
 	/* The control thread's alone. */
 	struct control_link link;
-	uv_timer_t counts; /* `sessions`, and the end of a demand's linger */
-	uv_timer_t flush;  /* armed by the stop: no longer than that */
-	size_t requests;   /* under way */
-	struct list lists; /* struct control_request.link: sessions.list that wait their turn */
-	size_t n_lists;	   /* under way */
+	uv_timer_t counts;   /* `sessions`, and the end of a demand's linger */
+	uv_timer_t flush;    /* armed by the stop: no longer than that */
+	size_t requests;     /* under way */
+	struct list lists;   /* struct control_request.link: sessions.list that wait their turn */
+	size_t n_lists;	     /* under way */
+	struct list waiting; /* struct control_request.waiting_link: for a session, or its peer */
 	uint64_t sessions_told;
 	uint64_t down_since; /* uv_now(), 0: up */
 	char why[128];	     /* the link was down the last time */
@@ -106,10 +109,11 @@ void control_take_returned(struct h2sess_control *control);
 void control_request_finish(struct control_request *request);
 void control_request_fail(struct control_request *request, int error, const char *field);
 /*
- * Run fn with a session, request as its user; NULL when there is no such session. Returns 0 or
- * H2SESS_ENOMEM, H2SESS_ENOTFOUND: then fn does not run, and the request is still the caller's.
+ * Run fn with a session; NULL when there is no such session. Returns 0 or H2SESS_ENOMEM,
+ * H2SESS_ENOTFOUND: then fn does not run, and user is still the caller's.
  */
-int control_request_post(struct control_request *request, const char *session, h2sess_post_fn *fn);
+int control_request_post(struct control_request *request, const char *session, h2sess_post_fn *fn,
+			 void *user);
 /* The server's loops run, or have run: before that, what is posted to one would wait for its start.
  */
 bool control_server_started(struct h2sess_control *control);
@@ -120,6 +124,12 @@ void control_list(struct control_request *request);
 void control_lists_continue(struct h2sess_control *control);
 /* Fail those that wait for room that does not come. */
 void control_lists_drop(struct h2sess_control *control);
+
+/* ---- control_verbs.c ------------------------------------------------------------------------- */
+/* A verb of the session that params names, by the request's method. */
+void control_verb(struct control_request *request);
+/* Fail those whose peer has not answered. */
+void control_verbs_drop(struct h2sess_control *control);
 
 /* ---- control_push.c -------------------------------------------------------------------------- */
 void control_push(struct control_request *request);

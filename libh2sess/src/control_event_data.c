@@ -117,6 +117,8 @@ static json_t *data_of(enum event_id id, const struct h2sess_event *ev, const ch
 		return error_data(ev);
 	case EVENT_CLOSE:
 		return close_data(ev);
+	case EVENT_CUSTOM:
+		return json_loadb(ev->data, ev->len, JSON_DECODE_ANY, NULL);
 	default:
 		return json_object();
 	}
@@ -135,12 +137,13 @@ struct control_event *control_event_new(const struct h2sess_event *ev, const cha
 	if (!made)
 		return NULL;
 	made->data = data_of(id, ev, worker);
-	if (!made->data) {
-		mem_free(made);
+	made->custom_type = id == EVENT_CUSTOM ? mem_strdup(ev->name) : NULL;
+	if (!made->data || (id == EVENT_CUSTOM && !made->custom_type)) {
+		control_event_free(made);
 		return NULL;
 	}
 	made->time_ms = wall_clock_ms();
-	made->type = event_name(id);
+	made->type = id == EVENT_CUSTOM ? made->custom_type : event_name(id);
 	made->stream = stream_id_of(ev);
 	made->weight = EVENT_BYTES + value_weight(made->data);
 	snprintf(made->session, sizeof(made->session), "%s", h2sess_session_id(ev->session));

@@ -42,6 +42,7 @@ void control_event_free(struct control_event *ev)
 	if (!ev)
 		return;
 	json_decref(ev->data);
+	mem_free(ev->custom_type);
 	mem_free(ev);
 }
 

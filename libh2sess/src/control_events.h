@@ -16,10 +16,11 @@ struct control_event {
 	struct list link; /* event_queue.events */
 	uint64_t seq;
 	uint64_t time_ms; /* Unix time */
-	const char *type; /* static */
+	const char *type; /* static, or custom_type */
+	char *custom_type;
 	char session[H2SESS_SESSION_ID_MAX];
 	int32_t stream; /* 0: the event has none */
-	json_t *data;	/* an object */
+	json_t *data;	/* an object; any value where the type begins with x- */
 	size_t weight;	/* bytes of memory, about */
 };
 

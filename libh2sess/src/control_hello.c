@@ -108,7 +108,8 @@ static bool put_identity(json_t *hello, struct h2sess_control *control)
 	ok &= value_put(hello, "version", json_string(h2sess_version()));
 	ok &= value_put(hello, "startedAt", value_time(control->started_ms));
 	ok &= value_put(hello, "labels", json_incref(control->labels));
-	ok &= value_put(hello, "capabilities", json_pack("[s,s]", "altsvc", "origin"));
+	ok &= value_put(hello, "capabilities",
+			json_pack("[s,s,s,s]", "altsvc", "origin", "session", "accept"));
 	return ok;
 }
 

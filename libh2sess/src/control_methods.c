@@ -27,6 +27,7 @@ static struct control_request *request_new(struct h2sess_control *control,
 	if (!request)
 		return NULL;
 	list_init(&request->link);
+	list_init(&request->waiting_link);
 	request->control = control;
 	request->id = message->id;
 	request->generation = control->link.generation;
@@ -110,13 +111,14 @@ bool control_server_started(struct h2sess_control *control)
 	return started;
 }
 
-int control_request_post(struct control_request *request, const char *session, h2sess_post_fn *fn)
+int control_request_post(struct control_request *request, const char *session, h2sess_post_fn *fn,
+			 void *user)
 {
 	struct h2sess_control *control = request->control;
 
 	if (!control_server_started(control))
 		return H2SESS_ENOTFOUND;
-	return h2sess_post(control->server, session, fn, request);
+	return h2sess_post(control->server, session, fn, user);
 }
 
 /* ---- small methods --------------------------------------------------------------------------- */
@@ -144,7 +146,7 @@ static void give_back(struct control_request *request, struct h2sess_session *s,
 static void ask_session(struct control_request *request, h2sess_post_fn *fn)
 {
 	const char *id = json_string_value(json_object_get(request->params, "session"));
-	int r = id ? control_request_post(request, id, fn) : H2SESS_EARGTYPE;
+	int r = id ? control_request_post(request, id, fn, request) : H2SESS_EARGTYPE;
 
 	if (r < 0)
 		control_request_fail(request, r, r == H2SESS_ENOMEM ? NULL : "session");
@@ -172,6 +174,19 @@ static void session_streams(struct control_request *request)
 	ask_session(request, streams_on_loop);
 }
 
+static void worker_accept(struct control_request *request)
+{
+	const json_t *accepting = json_object_get(request->params, "accepting");
+
+	if (!json_is_boolean(accepting)) {
+		control_request_fail(request, H2SESS_EARGTYPE, "accepting");
+		return;
+	}
+	h2sess_server_set_accepting(request->control->server, json_is_true(accepting));
+	request->result = json_object();
+	control_request_finish(request);
+}
+
 static void events_filter(struct h2sess_control *control, const json_t *params)
 {
 	if (json_is_array(json_object_get(params, "types")))
@@ -197,6 +212,16 @@ static const struct method {
 				{"push", "session", "origins", "lint", "receipt", "deadlineMs",
 				 "by"}},
 	[RPC_PUSH_CANCEL] = {control_push_cancel, {"push"}},
+	[RPC_SESSION_GOAWAY] = {control_verb, {"session", "code", "lastStreamID", "opaqueData"}},
+	[RPC_SESSION_PING] = {control_verb, {"session", "payload"}},
+	[RPC_SESSION_SETTINGS] = {control_verb, {"session", "settings"}},
+	[RPC_SESSION_CLOSE] = {control_verb, {"session"}},
+	[RPC_SESSION_DESTROY] = {control_verb, {"session", "code"}},
+	[RPC_SESSION_SET_TIMEOUT] = {control_verb, {"session", "msecs"}},
+	[RPC_SESSION_SET_LOCAL_WINDOW_SIZE] = {control_verb, {"session", "windowSize"}},
+	[RPC_SESSION_EMIT] = {control_verb, {"session", "event", "data"}},
+	[RPC_SESSION_SET_LABELS] = {control_verb, {"session", "labels"}},
+	[RPC_WORKER_ACCEPT] = {worker_accept, {"accepting"}},
 };
 
 static bool is_member(const struct method *method, const char *key)

@@ -190,7 +190,7 @@ static void push_start(struct control_request *request, const char *name, const 
 	request->state = record;
 	record->receipt = receipt && strcmp(receipt, "written") == 0 ? H2SESS_RECEIPT_WRITTEN
 								     : H2SESS_RECEIPT_RECEIVED;
-	r = control_request_post(request, session, push_on_loop);
+	r = control_request_post(request, session, push_on_loop, request);
 	if (r < 0) {
 		push_book_remove(control->pushes, record);
 		control_request_fail(request, r, r == H2SESS_ENOTFOUND ? "session" : NULL);
@@ -250,7 +250,7 @@ void control_push_cancel(struct control_request *request)
 	}
 	push_record_ref(record); /* the book may forget it meanwhile */
 	request->state = record;
-	r = control_request_post(request, record->session, cancel_on_loop);
+	r = control_request_post(request, record->session, cancel_on_loop, request);
 	if (r == 0)
 		return;
 	push_record_unref(record);

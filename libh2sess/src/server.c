@@ -275,6 +275,16 @@ int h2sess_server_close(struct h2sess_server *srv, uint32_t deadline_ms)
 	return r;
 }
 
+void h2sess_server_set_accepting(struct h2sess_server *srv, bool accepting)
+{
+	atomic_store(&srv->refusing, !accepting);
+}
+
+bool h2sess_server_accepting(const struct h2sess_server *srv)
+{
+	return !atomic_load(&srv->refusing) && !atomic_load(&srv->closing);
+}
+
 int h2sess_server_wait(struct h2sess_server *srv, uint32_t timeout_ms)
 {
 	uint64_t now = uv_hrtime(), end = now + (uint64_t)timeout_ms * 1000000;

@@ -74,7 +74,8 @@ struct h2sess_server {
 	size_t loops_running;
 	atomic_size_t next_loop;
 	bool started;
-	atomic_bool closing; /* no new connections */
+	atomic_bool closing;  /* no new connections */
+	atomic_bool refusing; /* connections are closed at accept: h2sess_server_set_accepting() */
 	bool close_emitted;
 	bool close_heard; /* its listeners have returned */
 	bool free_deferred;

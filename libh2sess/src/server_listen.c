@@ -68,8 +68,13 @@ static void on_listener_closed(uv_handle_t *handle)
 static void begin(struct listener_fd *l, int fd)
 {
 	struct h2sess_server *srv = l->loop->server;
-	SSL *ssl = l->tls ? tls_accept_new(srv->tls) : NULL;
+	SSL *ssl;
 
+	if (atomic_load_explicit(&srv->refusing, memory_order_relaxed)) {
+		close(fd);
+		return;
+	}
+	ssl = l->tls ? tls_accept_new(srv->tls) : NULL;
 	if ((l->tls && !ssl) || session_new(l->loop, fd, ssl, NULL, 0) < 0) {
 		SSL_free(ssl);
 		close(fd);

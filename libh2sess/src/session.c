@@ -112,6 +112,19 @@ bool session_emit(struct h2sess_session *s, enum event_id id, struct h2sess_even
 	return emitter_emit(&s->emitter, id, ev);
 }
 
+bool session_emit_custom(struct h2sess_session *s, const char *name, const void *data, size_t len)
+{
+	struct h2sess_event ev = {.size = sizeof(ev),
+				  .name = name,
+				  .server = s->loop->server,
+				  .session = s,
+				  .data = data,
+				  .len = len};
+
+	server_hook_event(s->loop, &ev);
+	return emitter_emit(&s->emitter, EVENT_CUSTOM, &ev);
+}
+
 static void emit_on_server(struct h2sess_session *s, enum event_id id, struct h2sess_event *ev)
 {
 	ev->size = sizeof(*ev);

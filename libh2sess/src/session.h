@@ -186,6 +186,9 @@ uint64_t session_number(const struct h2sess_session *s);
 int session_id_parse(const char *id, uint64_t *ret_number);
 /* Emit on the session, then to the control link. */
 bool session_emit(struct h2sess_session *s, enum event_id id, struct h2sess_event *ev);
+/* The same for an event of the operator's, whose name begins with x-. Returns whether anybody
+ * listened on the session. */
+bool session_emit_custom(struct h2sess_session *s, const char *name, const void *data, size_t len);
 
 /* ---- session_io.c: bytes out and in ---------------------------------------------------------- */
 /* Feed nghttp2's output to the connection; the loop calls it for what is dirty. */
@@ -259,6 +262,8 @@ void session_pushed_add(struct h2sess_session *s, const char *origin, int32_t st
 			const char *alt, const char *by, uint64_t push_id);
 void session_pushed_outcome(struct h2sess_session *s, uint64_t push_id, int outcome, int reason);
 void session_facts(const struct h2sess_session *s, struct session_facts *ret);
+/* Whether a label may be so; value NULL: it is to go. */
+bool session_label_ok(const char *key, const char *value);
 void session_each_label(const struct h2sess_session *s,
 			void (*fn)(const char *key, const char *value, void *user), void *user);
 void session_each_pushed(const struct h2sess_session *s,

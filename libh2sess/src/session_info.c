@@ -208,13 +208,18 @@ static int add_label(struct h2sess_session *s, const char *key, const char *valu
 	return H2SESS_ENOMEM;
 }
 
+bool session_label_ok(const char *key, const char *value)
+{
+	return key && *key && strlen(key) <= LABEL_KEY_MAX &&
+	       (!value || strlen(value) <= LABEL_VALUE_MAX);
+}
+
 int h2sess_session_set_label(struct h2sess_session *s, const char *key, const char *value)
 {
 	struct session_label *l;
 	char *copy;
 
-	if (!key || !*key || strlen(key) > LABEL_KEY_MAX ||
-	    (value && strlen(value) > LABEL_VALUE_MAX))
+	if (!session_label_ok(key, value))
 		return H2SESS_EINVAL;
 	l = find_label(s, key);
 	if (!value) {

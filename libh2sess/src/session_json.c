@@ -139,7 +139,7 @@ static void add_label(const char *key, const char *value, void *user)
 	json_object_set_new(b->value, key, text);
 }
 
-static json_t *labels_of(const struct h2sess_session *s)
+json_t *session_json_labels(const struct h2sess_session *s)
 {
 	struct build b = {.value = json_object()};
 
@@ -249,7 +249,7 @@ static bool put_facts(json_t *object, const struct h2sess_session *s)
 	bool ok;
 
 	session_facts(s, &facts);
-	ok = value_put(object, "labels", labels_of(s));
+	ok = value_put(object, "labels", session_json_labels(s));
 	ok &= value_put(object, "userAgent",
 			value_text_or_null(facts.user_agent, SESSION_JSON_TEXT_MAX));
 	ok &= value_put(object, "createdAt", value_time(facts.created_ms));

@@ -22,5 +22,12 @@ json_t *session_json_streams(struct h2sess_session *s);
 json_t *session_json_local_settings(const struct h2sess_session *s);
 json_t *session_json_remote_settings(const struct h2sess_session *s);
 json_t *session_json_peer(struct h2sess_session *s);
+json_t *session_json_labels(const struct h2sess_session *s);
+/*
+ * Settings by Node's names into an empty set. ret_field: on an error the member that is wrong,
+ * borrowed from json. Returns 0, H2SESS_EARGTYPE, H2SESS_EINVAL (no such setting), H2SESS_ESETTING.
+ */
+int session_json_read_settings(const json_t *json, struct h2sess_settings *set,
+			       const char **ret_field);
 
 #endif

@@ -7,7 +7,9 @@
 
 #include "memory.h"
 
+#include <h2sess/h2sess.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -77,10 +79,11 @@ json_t *value_text_or_null(const char *text, size_t max)
 	return text ? value_text(text, max) : json_null();
 }
 
+static const char base64_digits[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 json_t *value_base64(const void *data, size_t len)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	char *text = mem_alloc(4 * (len / 3 + 1) + 1);
 	const uint8_t *octets = data;
 	json_t *value;
@@ -94,14 +97,59 @@ json_t *value_base64(const void *data, size_t len)
 
 		group |= left > 1 ? (uint32_t)octets[i + 1] << 8 : 0;
 		group |= left > 2 ? octets[i + 2] : 0;
-		text[n++] = digits[group >> 18];
-		text[n++] = digits[group >> 12 & 63];
-		text[n++] = left > 1 ? digits[group >> 6 & 63] : '=';
-		text[n++] = left > 2 ? digits[group & 63] : '=';
+		text[n++] = base64_digits[group >> 18];
+		text[n++] = base64_digits[group >> 12 & 63];
+		text[n++] = left > 1 ? base64_digits[group >> 6 & 63] : '=';
+		text[n++] = left > 2 ? base64_digits[group & 63] : '=';
 	}
 	value = json_stringn_nocheck(text, n);
 	mem_free(text);
 	return value;
+}
+
+int value_read_base64(const json_t *json, void *data, size_t max, size_t *ret_len)
+{
+	const char *text = json_string_value(json);
+	size_t len = json_string_length(json);
+	size_t digits = text ? strspn(text, base64_digits) : 0;
+	unsigned char *octets = data;
+	uint32_t group = 0;
+	size_t i, n = 0;
+
+	*ret_len = 0;
+	if (!json)
+		return 0;
+	if (!text)
+		return H2SESS_EARGTYPE;
+	if (len % 4 || digits + strspn(text + digits, "=") != len || len - digits > 2)
+		return H2SESS_EINVAL;
+	if (digits / 4 * 3 + (digits % 4 ? digits % 4 - 1 : 0) > max)
+		return H2SESS_ERANGE;
+	for (i = 0; i < digits; i++) {
+		group = group << 6 | (uint32_t)(strchr(base64_digits, text[i]) - base64_digits);
+		if (i % 4)
+			octets[n++] = (unsigned char)(group >> (6 - i % 4 * 2));
+	}
+	*ret_len = n;
+	return 0;
+}
+
+int value_read_hex(const json_t *json, void *data, size_t len)
+{
+	const char *text = json_string_value(json);
+	unsigned char *octets = data;
+
+	if (!text)
+		return H2SESS_EARGTYPE;
+	if (json_string_length(json) != 2 * len ||
+	    strspn(text, "0123456789abcdefABCDEF") != 2 * len)
+		return H2SESS_EINVAL;
+	for (size_t i = 0; i < len; i++) {
+		const char two[3] = {text[2 * i], text[2 * i + 1], '\0'};
+
+		octets[i] = (unsigned char)strtoul(two, NULL, 16);
+	}
+	return 0;
 }
 
 json_t *value_hex(const void *data, size_t len)

@@ -23,6 +23,13 @@ json_t *value_text(const char *text, size_t max);
 json_t *value_text_or_null(const char *text, size_t max);
 json_t *value_base64(const void *data, size_t len);
 json_t *value_hex(const void *data, size_t len);
+/*
+ * The octets of base64 (with its padding), at most max; none where json is NULL. Returns 0,
+ * H2SESS_EARGTYPE (not a string), H2SESS_EINVAL, H2SESS_ERANGE.
+ */
+int value_read_base64(const json_t *json, void *data, size_t max, size_t *ret_len);
+/* Exactly len octets of hexadecimal digits. Returns 0, H2SESS_EARGTYPE, H2SESS_EINVAL. */
+int value_read_hex(const json_t *json, void *data, size_t len);
 
 /* Milliseconds of Unix time as RFC 3339 in UTC. */
 json_t *value_time(uint64_t unix_ms);

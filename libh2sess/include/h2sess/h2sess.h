@@ -378,6 +378,16 @@ H2SESS_API int h2sess_server_adopt(struct h2sess_server *srv, int fd, void *ssl,
 H2SESS_API int h2sess_server_update_settings(struct h2sess_server *srv,
 					     const struct h2sess_settings *settings);
 
+/*
+ * Refuse new connections, or take them again: listeners stay open, so that a successor can have
+ * them, and what they accept is closed at once. Sessions go on; h2sess_server_adopt() is not
+ * touched. Any thread.
+ */
+H2SESS_API void h2sess_server_set_accepting(struct h2sess_server *srv, bool accepting);
+/* False while new connections are refused, and from h2sess_server_close() on: what a balancer wants
+ * to know. Any thread. */
+H2SESS_API bool h2sess_server_accepting(const struct h2sess_server *srv);
+
 /* Timeout for sessions from now on; 0 = none. Any thread. */
 H2SESS_API int h2sess_server_set_timeout(struct h2sess_server *srv, uint32_t ms);
 
