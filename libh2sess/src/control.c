@@ -376,6 +376,17 @@ int h2sess_control_start(struct h2sess_server *srv, const struct h2sess_control_
 	return 0;
 }
 
+void h2sess_control_set_reload(struct h2sess_control *control, const char *error)
+{
+	uv_mutex_lock(&control->lock);
+	control->reload.when_ms = unix_now_ms();
+	control->reload.ok = !error;
+	snprintf(control->reload.error, sizeof(control->reload.error), "%s", error ? error : "");
+	uv_mutex_unlock(&control->lock);
+	atomic_store(&control->changed, true);
+	control_wake(control);
+}
+
 void h2sess_control_set_draining(struct h2sess_control *control)
 {
 	atomic_store(&control->draining, true);

@@ -20,6 +20,15 @@
 #define CONTROL_EVENT_NAME_MAX 64 /* bytes of an event's name that begins with x- */
 #define CONTROL_FLUSH_MS 500	  /* for what is queued to leave when the link is stopped */
 
+#define CONTROL_RELOAD_ERROR_MAX 512 /* bytes */
+
+/* What became of the host's last reload. */
+struct control_reload {
+	uint64_t when_ms; /* Unix time; 0: there was none */
+	bool ok;
+	char error[CONTROL_RELOAD_ERROR_MAX + 1];
+};
+
 struct control_request;
 /* A step of a request, on the control thread. */
 typedef void request_fn(struct control_request *request);
@@ -58,8 +67,9 @@ struct h2sess_control {
 	uv_async_t wakeup;
 	struct event_queue events;
 	struct push_book *pushes;
-	uv_mutex_t lock;      /* guards returned */
+	uv_mutex_t lock;      /* guards returned and reload */
 	struct list returned; /* struct control_request.link: back from their loops */
+	struct control_reload reload;
 	atomic_bool draining;
 	atomic_bool changed; /* state, listeners or certificates: a worker.update is due */
 	atomic_bool stopping;

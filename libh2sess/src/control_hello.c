@@ -81,6 +81,26 @@ static bool put_number(json_t *object, const char *key, uint64_t number)
 	return value_put(object, key, json_integer((json_int_t)number));
 }
 
+static json_t *last_reload(struct h2sess_control *control)
+{
+	struct control_reload reload;
+	json_t *object;
+	bool ok;
+
+	uv_mutex_lock(&control->lock);
+	reload = control->reload;
+	uv_mutex_unlock(&control->lock);
+	if (!reload.when_ms)
+		return json_null();
+	object = json_object();
+	ok = value_put(object, "time", value_time(reload.when_ms));
+	ok &= value_put(object, "ok", json_boolean(reload.ok));
+	ok &= value_put(
+		object, "error",
+		value_text_or_null(reload.ok ? NULL : reload.error, CONTROL_RELOAD_ERROR_MAX));
+	return value_if(ok, object);
+}
+
 /* ---- messages -------------------------------------------------------------------------------- */
 
 json_t *control_changes(struct h2sess_control *control)
@@ -91,6 +111,7 @@ json_t *control_changes(struct h2sess_control *control)
 	ok = value_put(object, "state", state_name(control));
 	ok &= value_put(object, "listen", listeners(control));
 	ok &= value_put(object, "certificates", certificates(control));
+	ok &= value_put(object, "lastReload", last_reload(control));
 	return value_if(ok, object);
 }
 
@@ -120,7 +141,6 @@ json_t *control_hello(struct h2sess_control *control)
 
 	ok &= put_identity(hello, control);
 	ok &= put_number(hello, "sessions", control_sessions(control));
-	ok &= value_put(hello, "lastReload", json_null());
 	ok &= put_number(hello, "events", event_queue_taken(&control->events));
 	ok &= value_put(hello, "pushes", push_book_hello(control->pushes));
 	return value_if(ok, hello);

@@ -230,6 +230,7 @@ void server_look_for_end(struct h2sess_server *srv)
 
 struct close_order {
 	struct h2sess_server *srv;
+	uint32_t quiet_ms;
 	uint32_t deadline_ms;
 };
 
@@ -245,24 +246,42 @@ static void do_close(struct loop *loop, void *arg)
 	mem_free(order);
 }
 
-static int close_loop(struct h2sess_server *srv, size_t index, uint32_t deadline_ms)
+static void do_drain_quiet(struct loop *loop, void *arg)
 {
-	struct close_order *order = mem_alloc(sizeof(*order));
-	int r;
+	struct close_order *order = arg;
 
-	if (!order)
-		return H2SESS_ENOMEM;
-	order->srv = srv;
-	order->deadline_ms = deadline_ms;
-	r = loop_post(&srv->loops[index], do_close, order);
-	if (r < 0)
-		mem_free(order);
+	if (loop)
+		session_drain_quiet(loop, order->quiet_ms, order->deadline_ms);
+	mem_free(order);
+}
+
+/* Give every loop an order of its own. */
+static int order_all(struct h2sess_server *srv, loop_fn *fn, uint32_t quiet_ms,
+		     uint32_t deadline_ms)
+{
+	struct close_order *order;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < srv->n_loops && r == 0; i++) {
+		order = mem_alloc(sizeof(*order));
+		if (!order)
+			return H2SESS_ENOMEM;
+		*order = (struct close_order){srv, quiet_ms, deadline_ms};
+		r = loop_post(&srv->loops[i], fn, order);
+		if (r < 0)
+			mem_free(order);
+	}
 	return r;
+}
+
+int h2sess_server_drain_quiet(struct h2sess_server *srv, uint32_t quiet_ms, uint32_t deadline_ms)
+{
+	return order_all(srv, do_drain_quiet, quiet_ms, deadline_ms);
 }
 
 int h2sess_server_close(struct h2sess_server *srv, uint32_t deadline_ms)
 {
-	size_t i;
 	int r;
 
 	r = server_start(srv); /* `close` wants a thread to be emitted on */
@@ -270,9 +289,7 @@ int h2sess_server_close(struct h2sess_server *srv, uint32_t deadline_ms)
 		return r;
 	atomic_store(&srv->closing, true);
 	server_tell_changed(srv);
-	for (i = 0; i < srv->n_loops && r == 0; i++)
-		r = close_loop(srv, i, deadline_ms);
-	return r;
+	return order_all(srv, do_close, 0, deadline_ms);
 }
 
 void h2sess_server_set_accepting(struct h2sess_server *srv, bool accepting)

@@ -56,6 +56,7 @@ int h2sess_server_stats(struct h2sess_server *srv, struct h2sess_server_stats *r
 	ret->alt_used = atomic_load(&c->alt_used);
 	ret->bytes_received = atomic_load(&c->bytes_received);
 	ret->bytes_sent = atomic_load(&c->bytes_sent);
+	ret->connections = atomic_load(&c->connections);
 	return 0;
 }
 

@@ -1,34 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Listening sockets: a listener on every loop, accept, and connections that the host accepted
- * itself.
+ * Listeners: one on every loop, accept, and connections that the host accepted itself.
  *
- * Happy path: h2sess_server_listen() binds one socket a loop (SO_REUSEPORT: the kernel spreads) ->
- * poll -> accept4() a few at a time -> session_new(). h2sess_server_adopt() posts a connection to
+ * Happy path: h2sess_server_listen() opens one socket a loop (listen_socket.c) -> poll -> accept4() a few at a time -> session_new(). h2sess_server_adopt() posts a connection to
  * the next loop.
  *
  * Failure modes: an address that is none, taken, or not ours to bind (errors); no descriptor left
  * (accepting pauses until a connection closes, instead of spinning); too many sessions (accepted
  * and closed at once, counted).
  */
+#include "listen_socket.h"
 #include "memory.h"
 #include "server.h"
 #include "session.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define ACCEPTS_A_TURN 32
-#define BACKLOG 4096
-#define NOTSENT_LOWAT (128 * 1024) /* bytes that the kernel takes ahead of the peer's window */
+#define ACCEPTS_AT_THE_END 4096
 
 struct listener_fd {
 	struct list link; /* loop.listeners */
@@ -37,25 +30,6 @@ struct listener_fd {
 	int fd;
 	bool tls;
 };
-
-static int error_of_errno(int e)
-{
-	switch (e) {
-	case EADDRINUSE:
-		return H2SESS_EADDRINUSE;
-	case EACCES:
-	case EPERM:
-		return H2SESS_EACCES;
-	case EADDRNOTAVAIL:
-	case EAFNOSUPPORT:
-	case EINVAL:
-		return H2SESS_EADDRESS;
-	case ENOMEM:
-		return H2SESS_ENOMEM;
-	default:
-		return H2SESS_EIO;
-	}
-}
 
 /* ---- accepting
  * ----------------------------------------------------------------------------------- */
@@ -136,7 +110,7 @@ static void accept_rest(struct listener_fd *l)
 {
 	int fd, i;
 
-	for (i = 0; i < BACKLOG; i++) {
+	for (i = 0; i < ACCEPTS_AT_THE_END; i++) {
 		fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0)
 			return;
@@ -144,17 +118,25 @@ static void accept_rest(struct listener_fd *l)
 	}
 }
 
-void listeners_close(struct loop *loop)
+static void drop_listeners(struct loop *loop)
 {
 	struct list *link;
 
 	while ((link = list_pop(&loop->listeners))) {
 		struct listener_fd *l = container_of(link, struct listener_fd, link);
 
-		accept_rest(l);
 		uv_close((uv_handle_t *)&l->poll, on_listener_closed);
 		close(l->fd);
 	}
+}
+
+void listeners_close(struct loop *loop)
+{
+	struct list *pos;
+
+	list_for_each(pos, &loop->listeners)
+		accept_rest(container_of(pos, struct listener_fd, link));
+	drop_listeners(loop);
 }
 
 static int add_listener(struct loop *loop, int fd, bool tls)
@@ -215,98 +197,7 @@ static int give_to_loop(struct loop *loop, int fd, bool tls)
 	return r;
 }
 
-/* ---- addresses
- * ----------------------------------------------------------------------------------- */
-
-/* "192.0.2.1:80", "[2001:db8::1]:80". */
-static int parse_address(const char *text, struct sockaddr_storage *ret)
-{
-	const char *colon = text ? strrchr(text, ':') : NULL;
-	char host[64], *end;
-	unsigned long port;
-	size_t len;
-
-	if (!colon || colon == text || !colon[1])
-		return H2SESS_EADDRESS;
-	port = strtoul(colon + 1, &end, 10);
-	if (*end || port > 65535 || colon[1] == '-' || colon[1] == '+' || colon[1] == ' ')
-		return H2SESS_EADDRESS;
-	len = (size_t)(colon - text);
-	if (text[0] == '[' && text[len - 1] == ']') {
-		text++;
-		len -= 2;
-	}
-	if (len >= sizeof(host))
-		return H2SESS_EADDRESS;
-	memcpy(host, text, len);
-	host[len] = '\0';
-	if (uv_ip4_addr(host, (int)port, (struct sockaddr_in *)ret) == 0 ||
-	    uv_ip6_addr(host, (int)port, (struct sockaddr_in6 *)ret) == 0)
-		return 0;
-	return H2SESS_EADDRESS;
-}
-
-static socklen_t address_length(const struct sockaddr_storage *ss)
-{
-	return ss->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-}
-
-static uint16_t port_of(const struct sockaddr_storage *ss)
-{
-	return ntohs(ss->ss_family == AF_INET ? ((const struct sockaddr_in *)ss)->sin_port
-					      : ((const struct sockaddr_in6 *)ss)->sin6_port);
-}
-
-/* Accepted sockets inherit these: no call for each of them. */
-static void set_options(int fd)
-{
-	int on = 1, lowat = NOTSENT_LOWAT;
-
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
-}
-
-/* A bound, listening socket, or a negative error. */
-static int open_listener(struct sockaddr_storage *ss)
-{
-	socklen_t len = sizeof(*ss);
-	int fd, on = 1, r;
-
-	fd = socket(ss->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return error_of_errno(errno);
-	set_options(fd);
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0 ||
-	    bind(fd, (struct sockaddr *)ss, address_length(ss)) < 0 || listen(fd, BACKLOG) < 0 ||
-	    getsockname(fd, (struct sockaddr *)ss, &len) < 0) {
-		r = error_of_errno(errno);
-		close(fd);
-		return r;
-	}
-	return fd;
-}
-
-/*
- * SO_REUSEPORT lets another process of ours share the port, so a busy port is found by asking
- * without it. Port 0 is never busy.
- */
-static int check_free(const struct sockaddr_storage *ss)
-{
-	int fd, on = 1, r = 0;
-
-	if (port_of(ss) == 0)
-		return 0;
-	fd = socket(ss->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return error_of_errno(errno);
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-	    bind(fd, (const struct sockaddr *)ss, address_length(ss)) < 0)
-		r = error_of_errno(errno);
-	close(fd);
-	return r;
-}
+/* ---- public ---------------------------------------------------------------------------------- */
 
 static void note_listener(struct h2sess_server *srv, const struct sockaddr_storage *ss, bool tls)
 {
@@ -320,16 +211,13 @@ static void note_listener(struct h2sess_server *srv, const struct sockaddr_stora
 		else
 			uv_ip6_name((const struct sockaddr_in6 *)ss, l->address,
 				    sizeof(l->address));
-		l->port = port_of(ss);
+		l->port = listen_port(ss);
 		l->tls = tls;
 	}
 	if (srv->hooks && srv->hooks->changed)
 		srv->hooks->changed(srv, srv->hooks->user);
 	uv_mutex_unlock(&srv->lock);
 }
-
-/* ---- public
- * -------------------------------------------------------------------------------------- */
 
 static int check_listen(struct h2sess_server *srv, uint32_t flags)
 {
@@ -342,62 +230,87 @@ static int check_listen(struct h2sess_server *srv, uint32_t flags)
 
 int h2sess_server_listen(struct h2sess_server *srv, const char *address, uint32_t flags)
 {
-	struct sockaddr_storage ss;
-	int fd, r;
-	size_t i;
+	int fds[H2SESS_THREADS_MAX];
+	size_t i, n = srv->n_loops;
+	int port, r;
 
-	memset(&ss, 0, sizeof(ss));
-	r = parse_address(address, &ss);
-	if (r == 0)
-		r = check_free(&ss);
-	if (r == 0)
-		r = check_listen(srv, flags);
-	for (i = 0; i < srv->n_loops && r == 0; i++) {
-		fd = open_listener(&ss); /* the first one picks the port for all */
-		if (fd < 0)
-			return fd;
-		r = give_to_loop(&srv->loops[i], fd, flags & H2SESS_LISTEN_TLS);
-		if (r < 0)
-			close(fd);
-	}
-	if (r < 0)
-		return r;
-	note_listener(srv, &ss, flags & H2SESS_LISTEN_TLS);
-	return port_of(&ss);
+	port = h2sess_listen_open(address, fds, n);
+	if (port < 0)
+		return port;
+	r = h2sess_server_listen_fds(srv, fds, n, flags);
+	for (i = 0; i < n && r < 0; i++)
+		close(fds[i]);
+	return r < 0 ? r : port;
 }
 
-static int is_listening(int fd)
+static int give_copy(struct loop *loop, int fd, bool tls)
 {
-	int on = 0;
-	socklen_t len = sizeof(on);
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int r;
 
-	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on;
+	if (copy < 0)
+		return listen_error(errno);
+	r = give_to_loop(loop, copy, tls);
+	if (r < 0)
+		close(copy);
+	return r;
+}
+
+/* Every loop gets a socket, and every socket a loop, whichever are more. */
+static int give_to_loops(struct h2sess_server *srv, const int *fds, size_t n, bool tls)
+{
+	size_t i, rounds = n > srv->n_loops ? n : srv->n_loops;
+	int r = 0;
+
+	for (i = 0; i < rounds && r == 0; i++)
+		r = give_copy(&srv->loops[i % srv->n_loops], fds[i % n], tls);
+	return r;
+}
+
+int h2sess_server_listen_fds(struct h2sess_server *srv, const int *fds, size_t n, uint32_t flags)
+{
+	struct sockaddr_storage ss;
+	size_t i;
+	int r;
+
+	if (!n || !fds)
+		return H2SESS_EINVAL;
+	for (i = n; i-- > 0;) {
+		r = listen_prepare(fds[i], &ss);
+		if (r < 0)
+			return r;
+	}
+	r = check_listen(srv, flags);
+	if (r == 0)
+		r = give_to_loops(srv, fds, n, flags & H2SESS_LISTEN_TLS);
+	if (r < 0)
+		return r;
+	for (i = 0; i < n; i++)
+		close(fds[i]); /* the loops have copies */
+	if (ss.ss_family != AF_UNIX)
+		note_listener(srv, &ss, flags & H2SESS_LISTEN_TLS);
+	return 0;
 }
 
 int h2sess_server_listen_fd(struct h2sess_server *srv, int fd, uint32_t flags)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	int copy, r;
-	size_t i;
+	return h2sess_server_listen_fds(srv, &fd, 1, flags);
+}
 
-	memset(&ss, 0, sizeof(ss));
-	if (!is_listening(fd) || getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
-		return H2SESS_EINVAL;
-	r = check_listen(srv, flags);
-	if (ss.ss_family != AF_UNIX)
-		set_options(fd);
-	for (i = 1; i < srv->n_loops && r == 0; i++) {
-		copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-		r = copy < 0 ? error_of_errno(errno)
-			     : give_to_loop(&srv->loops[i], copy, flags & H2SESS_LISTEN_TLS);
-		if (r < 0 && copy >= 0)
-			close(copy);
-	}
-	if (r == 0)
-		r = give_to_loop(&srv->loops[0], fd, flags & H2SESS_LISTEN_TLS);
-	if (r == 0 && ss.ss_family != AF_UNIX)
-		note_listener(srv, &ss, flags & H2SESS_LISTEN_TLS);
+static void do_stop_listening(struct loop *loop, void *arg)
+{
+	(void)arg;
+	if (loop)
+		drop_listeners(loop);
+}
+
+int h2sess_server_stop_listening(struct h2sess_server *srv)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < srv->n_loops && r == 0; i++)
+		r = loop_post(&srv->loops[i], do_stop_listening, NULL);
 	return r;
 }
 
@@ -428,7 +341,7 @@ static int check_adopt(struct h2sess_server *srv, int fd, SSL *ssl,
 	if (options && (options->size < sizeof(*options) || (options->len && !options->data)))
 		return H2SESS_EINVAL;
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_STREAM ||
-	    is_listening(fd))
+	    listen_is_listening(fd))
 		return H2SESS_EINVAL;
 	if (atomic_load(&srv->closing) || (ssl && !SSL_is_init_finished(ssl)))
 		return H2SESS_ESTATE;

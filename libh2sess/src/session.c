@@ -324,6 +324,7 @@ static void init(struct h2sess_session *s, struct loop *loop)
 	s->local_settings.size = sizeof(s->local_settings);
 	s->started_at = loop_now(loop);
 	s->active_at = loop_now(loop);
+	s->stream_at = loop_now(loop);
 	s->timeout_ms = atomic_load(&loop->server->session_timeout_ms);
 	guard_init(&s->guard, server_limits(loop->server)->reset_burst, loop_now(loop));
 }

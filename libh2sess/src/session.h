@@ -153,6 +153,7 @@ struct h2sess_session {
 	uint64_t started_at;	   /* loop_now(): handshake and preface */
 	uint64_t header_since;	   /* a header block began; 0: none under way */
 	uint64_t active_at;	   /* last activity */
+	uint64_t stream_at;	   /* the last request began; started_at before the first */
 	uint64_t progress_at;	   /* bytes of a response left */
 	uint64_t progress_bytes;   /* since then */
 	uint64_t stalled_since;	   /* there is data that the peer does not take; 0: no */
@@ -201,6 +202,8 @@ void session_send_goaway(struct h2sess_session *s);
 /* ---- session_verbs.c ------------------------------------------------------------------------- */
 /* End every session of a loop: gently within deadline_ms, or now. */
 void session_drain_all(struct loop *loop, uint32_t deadline_ms);
+/* The same for those that have opened no stream for quiet_ms. */
+void session_drain_quiet(struct loop *loop, uint32_t quiet_ms, uint32_t deadline_ms);
 void session_destroy_all(struct loop *loop);
 
 /* ---- session_frames.c: nghttp2's callbacks --------------------------------------------------- */

@@ -27,6 +27,7 @@ static void on_stream(struct h2sess_session *s, const struct pending_event *p)
 		return;
 	}
 	session_active(s);
+	s->stream_at = loop_now(s->loop);
 	stream_emit(st, EVENT_STREAM, &ev);
 }
 

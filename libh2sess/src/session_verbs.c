@@ -127,6 +127,18 @@ int h2sess_session_set_next_stream_id(struct h2sess_session *s, uint32_t id)
 	return nghttp2_session_set_next_stream_id(s->ng, (int32_t)id) != 0 ? H2SESS_ERANGE : 0;
 }
 
+void session_drain_quiet(struct loop *loop, uint32_t quiet_ms, uint32_t deadline_ms)
+{
+	struct list *pos;
+
+	list_for_each(pos, &loop->sessions) {
+		struct h2sess_session *s = container_of(pos, struct h2sess_session, link);
+
+		if (s->open && !s->draining && loop_now(loop) - s->stream_at >= quiet_ms)
+			h2sess_session_drain(s, deadline_ms);
+	}
+}
+
 void session_drain_all(struct loop *loop, uint32_t deadline_ms)
 {
 	struct list *pos;

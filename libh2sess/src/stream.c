@@ -100,6 +100,7 @@ int stream_receive(struct h2sess_stream *st, const uint8_t *data, size_t len)
 {
 	struct h2sess_session *s = st->session;
 
+	st->bytes_received += len;
 	nghttp2_session_consume_connection(s->ng, len);
 	session_mark_dirty(s);
 	if (st->destroyed) {
@@ -322,6 +323,21 @@ bool h2sess_stream_end_after_headers(const struct h2sess_stream *st)
 size_t h2sess_stream_buffered(const struct h2sess_stream *st)
 {
 	return st->buffered;
+}
+
+int h2sess_stream_status(const struct h2sess_stream *st)
+{
+	return st->status;
+}
+
+uint64_t h2sess_stream_bytes_sent(const struct h2sess_stream *st)
+{
+	return st->bytes_sent;
+}
+
+uint64_t h2sess_stream_bytes_received(const struct h2sess_stream *st)
+{
+	return st->bytes_received;
 }
 
 void h2sess_stream_set_user(struct h2sess_stream *st, void *user)

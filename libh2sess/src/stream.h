@@ -61,6 +61,9 @@ struct h2sess_stream {
 	bool trailers_ready; /* wantTrailers was emitted */
 	bool trailers_sent;
 	uint32_t rst_code;
+	uint16_t status;     /* of the response; 0: none yet */
+	uint64_t bytes_sent; /* of the bodies */
+	uint64_t bytes_received;
 
 	enum stream_source source;
 	struct list outbox; /* struct chunk.link */

@@ -129,6 +129,7 @@ ssize_t stream_read_source(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t
 		st->session->n_sources--;
 		return NGHTTP2_ERR_DEFERRED;
 	}
+	st->bytes_sent += (uint64_t)n;
 	return n;
 }
 

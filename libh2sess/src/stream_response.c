@@ -85,6 +85,7 @@ static int respond(struct h2sess_stream *st, const struct h2sess_header *headers
 		st->source = source;
 		s->n_sources++;
 	}
+	st->status = (uint16_t)status;
 	if (status == 421)
 		h2sess_session_count_misdirected(s);
 	session_active(s);

@@ -352,6 +352,36 @@ H2SESS_API int h2sess_server_listen(struct h2sess_server *srv, const char *addre
 /* The same on a listening socket, which is taken on success. Returns 0 or as above. */
 H2SESS_API int h2sess_server_listen_fd(struct h2sess_server *srv, int fd, uint32_t flags);
 
+/*
+ * Open n listening sockets (1 to H2SESS_THREADS_MAX) that share one address, for
+ * h2sess_server_listen_fds(): by a host that gives up the right to bind before it serves, or hands
+ * its sockets to a successor. Returns the port (over 0), H2SESS_EADDRESS, H2SESS_EADDRINUSE,
+ * H2SESS_EACCES, H2SESS_ERANGE, H2SESS_ENOMEM, H2SESS_EIO.
+ */
+H2SESS_API int h2sess_listen_open(const char *address, int *ret_fds, size_t n);
+
+/*
+ * Listen on n sockets of one address, however many threads there are: every thread accepts from
+ * one at least, and every socket is served. They are taken on success. Returns 0 or as
+ * h2sess_server_listen().
+ */
+H2SESS_API int h2sess_server_listen_fds(struct h2sess_server *srv, const int *fds, size_t n,
+					uint32_t flags);
+
+/*
+ * Accept no more, and leave what waits in the queues to whoever else has these sockets: a
+ * successor. Sessions go on. Any thread. Returns 0, H2SESS_ENOMEM.
+ */
+H2SESS_API int h2sess_server_stop_listening(struct h2sess_server *srv);
+
+/*
+ * Drain the sessions that have opened no stream for quiet_ms; the others go on as they are. For a
+ * host that goes and has time: who sends request after request is asked last. Any thread. Returns 0,
+ * H2SESS_ENOMEM.
+ */
+H2SESS_API int h2sess_server_drain_quiet(struct h2sess_server *srv, uint32_t quiet_ms,
+					 uint32_t deadline_ms);
+
 struct h2sess_adopt_options {
 	size_t size;
 	const void *data; /* bytes that were read from the peer already, copied */
@@ -435,6 +465,7 @@ struct h2sess_server_stats {
 	uint64_t alt_used;	/* requests with an alt-used field */
 	uint64_t bytes_received;
 	uint64_t bytes_sent;
+	uint64_t connections; /* live, with those that are not sessions yet */
 };
 
 /* Any thread. */
@@ -711,6 +742,11 @@ H2SESS_API bool h2sess_stream_destroyed(const struct h2sess_stream *st);
 H2SESS_API bool h2sess_stream_end_after_headers(const struct h2sess_stream *st);
 /* Bytes that were written and have not left. */
 H2SESS_API size_t h2sess_stream_buffered(const struct h2sess_stream *st);
+/* Of the response; 0 before there is one. */
+H2SESS_API int h2sess_stream_status(const struct h2sess_stream *st);
+/* Bytes of the bodies so far: of the response, as DATA frames were made, and of the request. */
+H2SESS_API uint64_t h2sess_stream_bytes_sent(const struct h2sess_stream *st);
+H2SESS_API uint64_t h2sess_stream_bytes_received(const struct h2sess_stream *st);
 
 struct h2sess_stream_state {
 	size_t size;
@@ -827,6 +863,12 @@ H2SESS_API int h2sess_control_start(struct h2sess_server *srv,
 
 /* Tell the daemon that this worker drains. Any thread. */
 H2SESS_API void h2sess_control_set_draining(struct h2sess_control *control);
+
+/*
+ * Tell the daemon what became of a reload, now: `lastReload` of the worker. error is NULL when all
+ * went well, else one line, copied, cut at 512 bytes. Any thread.
+ */
+H2SESS_API void h2sess_control_set_reload(struct h2sess_control *control, const char *error);
 
 /* Stop and free; before h2sess_server_free(). NULL is allowed. */
 H2SESS_API void h2sess_control_stop(struct h2sess_control *control);
