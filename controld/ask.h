@@ -24,7 +24,7 @@ bool ask_can(struct request *request, const struct worker *worker, const char *c
  */
 void ask_session(struct request *request, const char *capability, enum rpc_method method,
 		 json_t *params, uint64_t timeout_ms, peer_answer_fn *fn);
-void ask_take_answer(const struct peer_answer *answer, void *request);
+void ask_take_answer(const struct peer_answer *answer, void *user);
 
 /* The problem of a call that did not end with a result; its strings are the answer's. */
 struct problem ask_problem(const struct peer_answer *answer);

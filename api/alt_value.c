@@ -2,8 +2,9 @@
 /*
  * Values of Alt-Svc and of ALTSVC frames: RFC 7838 3, from the side of the one who sends them.
  *
- * Owns nothing; pure, any thread, time linear in the value. session_push.c checks the characters of
- * every value with it, lint.c reads those that are to be linted.
+ * Owns nothing; pure, any thread, time linear in the value. The library checks the characters of
+ * every value with it and reads those that are to be linted; the daemon says from it how long
+ * clients will remember one.
  *
  * Happy path: characters -> `clear` alone, or elements between commas -> of each one the
  * protocol-id is decoded, the authority taken apart, the parameters read -> the visitor sees it.
@@ -21,11 +22,16 @@
 #include "alt_value.h"
 
 #include <arpa/inet.h>
-#include <h2sess/h2sess.h>
 #include <string.h>
 #include <strings.h>
 
 #define PORT_MAX 65535
+
+enum {
+#define X(name, value, wire, http, text) H2SESS_##name = (value),
+#include <h2sess/errors.def>
+#undef X
+};
 
 /* What is left to read. */
 struct cursor {
