@@ -10,17 +10,10 @@
 struct push {
 	struct list link; /* h2sess_session.pushes or .receipts */
 	uint64_t id;
-	enum h2sess_push_kind kind;
-	char *alt;
-	char *origin; /* serialised */
-	int32_t stream_id;
-	char **origins; /* serialised */
-	size_t n_origins;
-	enum h2sess_receipt receipt;
-	h2sess_outcome_fn *fn;
-	void *user;
-	uint64_t deadline; /* loop_now(); 0: none */
+	struct push_value *value;
+	struct push_order order;
 
+	uint64_t goaway;     /* of a GOAWAY: its number among ours, see h2sess_session.goaways */
 	size_t frames;	     /* handed to nghttp2 */
 	size_t frames_ended; /* sent or dropped */
 	uint64_t end;	     /* conn.produced behind the last byte */
@@ -33,7 +26,10 @@ struct push {
 };
 
 void push_free(struct push *p);
-/* True when nothing more can become of it that anybody asked for. */
+/*
+ * True when nothing more can become of it that anybody asked for. A drain is followed until its
+ * session has ended.
+ */
 bool push_is_final(const struct push *p);
 /* Note an outcome; session_push_report() tells it. */
 void push_settle(struct h2sess_session *s, struct push *p, int outcome, int reason);

@@ -7,6 +7,7 @@
 #include "guard.h"
 #include "list.h"
 #include "loop.h"
+#include "push_value.h"
 
 #include <nghttp2/nghttp2.h>
 
@@ -27,10 +28,7 @@ struct session_label {
 /* The last value pushed for an origin or a stream. */
 struct session_pushed {
 	struct list link; /* h2sess_session.pushed, oldest first */
-	char *origin;	  /* NULL: for a stream */
-	int32_t stream_id;
-	char *alt;
-	char *by;	  /* may be NULL */
+	struct push_value *value;
 	uint64_t push_id; /* of h2sess_session_push() */
 	int outcome;	  /* enum h2sess_outcome */
 	int reason;
@@ -97,7 +95,8 @@ struct h2sess_session {
 	bool announced; /* `connect` was emitted */
 	bool quiet;	/* destroyed without a GOAWAY: nghttp2 is not to be asked any more */
 	bool ended_by_nghttp2; /* it sent a GOAWAY of its own: the peer broke a rule */
-	uint32_t own_goaways;  /* submitted by us and not sent yet */
+	uint64_t goaways;      /* submitted by us */
+	uint32_t own_goaways;  /* of these, not sent yet */
 	int error;	       /* H2SESS_E..., why it was destroyed */
 	uint32_t code;
 	uint32_t goaway_code;	       /* received */
@@ -200,6 +199,11 @@ void session_receive(struct h2sess_session *s, const uint8_t *data, size_t len);
 void session_send_goaway(struct h2sess_session *s);
 
 /* ---- session_verbs.c ------------------------------------------------------------------------- */
+/* Hand a GOAWAY to nghttp2. Returns 0, H2SESS_ENOMEM, H2SESS_EINVAL. */
+int session_goaway_submit(struct h2sess_session *s, uint32_t code, int32_t last_stream_id,
+			  const void *data, size_t len);
+/* Begin a drain on a session that is open, not closed and not draining. */
+int session_drain_begin(struct h2sess_session *s);
 /* End every session of a loop: gently within deadline_ms, or now. */
 void session_drain_all(struct loop *loop, uint32_t deadline_ms);
 /* The same for those that have opened no stream for quiet_ms. */
@@ -231,11 +235,37 @@ void session_ping_acked(struct h2sess_session *s, const uint8_t *payload);
 void session_pings_done(struct h2sess_session *s);
 
 /* ---- session_push.c, session_receipts.c ------------------------------------------------------ */
+/* Told of each outcome; last: nothing follows. s is NULL when the session is being freed. */
+typedef void push_sink_fn(struct h2sess_session *s, int outcome, int reason, void *user,
+			  uint32_t index, bool last);
+
+/* How a value is to be pushed, and whom to tell: fn, or a sink where there are many. */
+struct push_order {
+	uint64_t deadline; /* loop_now(); 0: none */
+	uint64_t drain_at; /* of a drain: when what is left of it is destroyed; 0: never */
+	h2sess_outcome_fn *fn;
+	push_sink_fn *sink;
+	void *user;	/* of either */
+	uint32_t index; /* of the sink's */
+	enum h2sess_receipt receipt;
+};
+
 void session_push_init(struct h2sess_session *s);
+/*
+ * Push a value that was checked, on an open session; a reference is kept. Returns 0,
+ * H2SESS_EBACKLOGGED, H2SESS_ENOMEM.
+ */
+int session_push_value(struct h2sess_session *s, struct push_value *value,
+		       const struct push_order *order, uint64_t *ret_id);
+/* h2sess_session_cancel_push() for what a sink waits for. */
+int session_push_cancel(struct h2sess_session *s, push_sink_fn *sink, const void *user,
+			uint32_t index);
 /* Hand queued pushes to nghttp2; before anything whose order on the wire matters. */
 void session_push_submit(struct h2sess_session *s);
 /* nghttp2 put an ALTSVC or ORIGIN frame into its output, or dropped it. */
 void session_push_sent(struct h2sess_session *s);
+/* ... or the GOAWAY of this number. */
+void session_push_goaway_sent(struct h2sess_session *s, uint64_t goaway);
 void session_push_not_sent(struct h2sess_session *s, int reason);
 /*
  * The place for a barrier: one PING for all frames that have left nghttp2, unless some are still
@@ -261,8 +291,7 @@ int session_info_opened(struct h2sess_session *s);
 void session_info_done(struct h2sess_session *s);
 int session_origin_set_add(struct h2sess_session *s, const char *origin, size_t len);
 /* Remember a value; push_id finds it again. */
-void session_pushed_add(struct h2sess_session *s, const char *origin, int32_t stream_id,
-			const char *alt, const char *by, uint64_t push_id);
+void session_pushed_add(struct h2sess_session *s, struct push_value *value, uint64_t push_id);
 void session_pushed_outcome(struct h2sess_session *s, uint64_t push_id, int outcome, int reason);
 void session_facts(const struct h2sess_session *s, struct session_facts *ret);
 /* Whether a label may be so; value NULL: it is to go. */

@@ -384,10 +384,12 @@ static void on_settings_sent(struct h2sess_session *s)
 static void on_goaway_sent(struct h2sess_session *s, const nghttp2_goaway *frame)
 {
 	s->sent_goaway_code = frame->error_code;
-	if (s->own_goaways)
-		s->own_goaways--;
-	else
+	if (!s->own_goaways) {
 		s->ended_by_nghttp2 = true;
+		return;
+	}
+	s->own_goaways--;
+	session_push_goaway_sent(s, s->goaways - s->own_goaways);
 }
 
 static void note_local_end(struct h2sess_session *s, const nghttp2_frame_hd *hd)

@@ -93,53 +93,45 @@ static void pushed_free(struct h2sess_session *s, struct session_pushed *p)
 {
 	list_del(&p->link);
 	s->n_pushed--;
-	mem_free(p->origin);
-	mem_free(p->alt);
-	mem_free(p->by);
+	push_value_unref(p->value);
 	mem_free(p);
 }
 
-static bool is_about(const struct session_pushed *p, const char *origin, int32_t stream_id)
+static bool is_same_subject(const struct push_value *a, const struct push_value *b)
 {
-	if (!origin || !p->origin)
-		return !origin && !p->origin && p->stream_id == stream_id;
-	return strcmp(p->origin, origin) == 0;
+	if (!a->origin || !b->origin)
+		return !a->origin && !b->origin && a->stream_id == b->stream_id;
+	return strcmp(a->origin, b->origin) == 0;
 }
 
 /* Forget the value that a new one replaces, or the oldest where there is no room. */
-static void make_room(struct h2sess_session *s, const char *origin, int32_t stream_id)
+static void make_room(struct h2sess_session *s, const struct push_value *value)
 {
 	struct list *pos, *following;
 
 	list_for_each_safe(pos, following, &s->pushed) {
 		struct session_pushed *p = container_of(pos, struct session_pushed, link);
 
-		if (is_about(p, origin, stream_id))
+		if (is_same_subject(p->value, value))
 			pushed_free(s, p);
 	}
 	if (s->n_pushed >= SESSION_PUSHED_MAX)
 		pushed_free(s, container_of(s->pushed.next, struct session_pushed, link));
 }
 
-void session_pushed_add(struct h2sess_session *s, const char *origin, int32_t stream_id,
-			const char *alt, const char *by, uint64_t push_id)
+void session_pushed_add(struct h2sess_session *s, struct push_value *value, uint64_t push_id)
 {
 	struct session_pushed *p;
 
-	make_room(s, origin, stream_id);
+	make_room(s, value);
 	p = mem_calloc(1, sizeof(*p));
 	if (!p)
 		return; /* a property is poorer; the push itself is not touched */
 	list_add_tail(&s->pushed, &p->link);
 	s->n_pushed++;
-	p->stream_id = stream_id;
+	p->value = push_value_ref(value);
 	p->push_id = push_id;
 	p->when_ms = wall_clock_ms();
-	p->alt = mem_strdup(alt);
-	p->origin = origin ? mem_strdup(origin) : NULL;
-	p->by = by ? mem_strdup(by) : NULL;
-	if (!p->alt || (origin && !p->origin) || (by && !p->by))
-		pushed_free(s, p);
 }
 
 void session_pushed_outcome(struct h2sess_session *s, uint64_t push_id, int outcome, int reason)

@@ -170,12 +170,12 @@ static void add_pushed(const struct session_pushed *pushed, void *user)
 	json_t *object = json_object();
 	bool ok = object != NULL;
 
-	if (pushed->origin)
-		ok &= value_put(object, "origin", value_text(pushed->origin, SIZE_MAX - 1));
+	if (pushed->value->origin)
+		ok &= value_put(object, "origin", value_text(pushed->value->origin, SIZE_MAX - 1));
 	else
-		ok &= value_put(object, "stream", json_integer(pushed->stream_id));
-	ok &= value_put(object, "alt", value_text(pushed->alt, SIZE_MAX - 1));
-	ok &= put_by(object, pushed->by);
+		ok &= value_put(object, "stream", json_integer(pushed->value->stream_id));
+	ok &= value_put(object, "alt", value_text(pushed->value->alt, SIZE_MAX - 1));
+	ok &= put_by(object, pushed->value->by);
 	ok &= value_put(object, "outcome", json_string(h2sess_outcome_name(pushed->outcome)));
 	if (reason && *reason)
 		ok &= value_put(object, "reason", json_string(reason));

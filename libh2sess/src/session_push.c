@@ -5,138 +5,24 @@
  * Owns the first of a session's two lists of pushes, `pushes`: accepted, and still to be taken back.
  * Called by hosts; session_receipts.c takes over from there.
  *
- * Happy path: checks in Node's order -> the lint, where it was asked for -> room -> queued.
+ * Happy path: checks in Node's order (push_value.c) -> the lint, where it was asked for -> room ->
+ * queued.
  *
  * Failure modes: what may not be sent (errors of the call, in Node's order), the peer does not read
  * (H2SESS_EBACKLOGGED from the call, DEADLINE for what waits), the host takes it back (CANCELLED).
  */
-#include "alt_value.h"
 #include "lint.h"
 #include "memory.h"
-#include "origin.h"
 #include "push.h"
 #include "server.h"
 #include "stream.h"
 
 #include <string.h>
 
-/* ---- making one ------------------------------------------------------------------------------ */
-
 void push_free(struct push *p)
 {
-	size_t i;
-
-	if (!p)
-		return;
-	for (i = 0; i < p->n_origins; i++)
-		mem_free(p->origins[i]);
-	mem_free(p->origins);
-	mem_free(p->origin);
-	mem_free(p->alt);
+	push_value_unref(p->value);
 	mem_free(p);
-}
-
-static int copy_origin(const char *url, int opaque_error, char **ret)
-{
-	char buf[H2SESS_PUSH_BYTES_MAX + 8];
-	int len = h2sess_origin_of(url, buf, sizeof(buf));
-
-	if (len == H2SESS_EORIGIN)
-		return opaque_error;
-	if (len < 0)
-		return len;
-	*ret = mem_strndup(buf, (size_t)len);
-	return *ret ? 0 : H2SESS_ENOMEM;
-}
-
-static int copy_alt(struct push *p, const char *alt)
-{
-	int r;
-
-	if (!alt)
-		return H2SESS_EARGTYPE;
-	r = alt_check_chars(alt, strlen(alt));
-	if (r < 0)
-		return r;
-	if (strlen(alt) + (p->origin ? strlen(p->origin) : 0) > H2SESS_PUSH_BYTES_MAX)
-		return H2SESS_EALTSVCLENGTH;
-	p->alt = mem_strdup(alt);
-	return p->alt ? 0 : H2SESS_ENOMEM;
-}
-
-/* Node's order: the origin first, then alt's type, characters and length. */
-static int fill_altsvc(struct push *p, const struct h2sess_push *push)
-{
-	int r;
-
-	if (!push->origin)
-		return H2SESS_EALTSVCORIGIN;
-	r = copy_origin(push->origin, H2SESS_EALTSVCORIGIN, &p->origin);
-	if (r == H2SESS_ERANGE)
-		return H2SESS_EALTSVCLENGTH;
-	return r < 0 ? r : copy_alt(p, push->alt);
-}
-
-static int fill_altsvc_stream(struct push *p, const struct h2sess_push *push)
-{
-	if (push->stream_id == 0 || push->stream_id > H2SESS_STREAM_ID_MAX)
-		return H2SESS_ERANGE;
-	p->stream_id = (int32_t)push->stream_id;
-	return copy_alt(p, push->alt);
-}
-
-static int fill_origin(struct push *p, const struct h2sess_push *push)
-{
-	size_t i;
-	int r;
-
-	if (push->n_origins && !push->origins)
-		return H2SESS_EARGTYPE;
-	p->origins = mem_calloc(push->n_origins + 1, sizeof(*p->origins));
-	if (!p->origins)
-		return H2SESS_ENOMEM;
-	for (i = 0; i < push->n_origins; i++) {
-		if (!push->origins[i])
-			return H2SESS_EARGTYPE;
-		r = copy_origin(push->origins[i], H2SESS_EORIGIN, &p->origins[i]);
-		if (r == H2SESS_ERANGE)
-			return H2SESS_EORIGINLENGTH;
-		if (r < 0)
-			return r;
-		p->n_origins = i + 1;
-		if (strlen(p->origins[i]) > H2SESS_PUSH_BYTES_MAX)
-			return H2SESS_EORIGINLENGTH;
-	}
-	return 0;
-}
-
-static int push_new(const struct h2sess_push *push, struct push **ret)
-{
-	static int (*const fill[])(struct push *, const struct h2sess_push *) = {
-		[H2SESS_PUSH_ALTSVC] = fill_altsvc,
-		[H2SESS_PUSH_ALTSVC_STREAM] = fill_altsvc_stream,
-		[H2SESS_PUSH_ORIGIN] = fill_origin,
-	};
-	struct push *p;
-	int r;
-
-	if (push->size < sizeof(*push) || push->kind > H2SESS_PUSH_ORIGIN)
-		return H2SESS_EINVAL;
-	p = mem_calloc(1, sizeof(*p));
-	if (!p)
-		return H2SESS_ENOMEM;
-	list_init(&p->link);
-	p->kind = push->kind;
-	p->receipt = push->receipt;
-	p->fn = push->fn;
-	p->user = push->user;
-	r = fill[push->kind](p, push);
-	if (r < 0) {
-		push_free(p);
-		return r;
-	}
-	*ret = p;
-	return 0;
 }
 
 /* ---- waiting --------------------------------------------------------------------------------- */
@@ -149,14 +35,23 @@ uint64_t session_push_expire(struct h2sess_session *s)
 	list_for_each(pos, &s->pushes) {
 		struct push *p = container_of(pos, struct push, link);
 
-		if (!p->deadline || push_is_final(p))
+		if (!p->order.deadline || push_is_final(p))
 			continue;
-		if (p->deadline <= now)
+		if (p->order.deadline <= now)
 			push_settle(s, p, H2SESS_OUTCOME_NOT_SENT, H2SESS_REASON_DEADLINE);
-		else if (p->deadline - now < nearest)
-			nearest = p->deadline - now;
+		else if (p->order.deadline - now < nearest)
+			nearest = p->order.deadline - now;
 	}
 	return nearest;
+}
+
+static int cancel(struct h2sess_session *s, struct push *p)
+{
+	if (push_is_final(p))
+		return H2SESS_ENOTFOUND;
+	push_settle(s, p, H2SESS_OUTCOME_NOT_SENT, H2SESS_REASON_CANCELLED);
+	session_mark_dirty(s);
+	return 0;
 }
 
 int h2sess_session_cancel_push(struct h2sess_session *s, uint64_t push_id)
@@ -166,11 +61,22 @@ int h2sess_session_cancel_push(struct h2sess_session *s, uint64_t push_id)
 	list_for_each(pos, &s->pushes) {
 		struct push *p = container_of(pos, struct push, link);
 
-		if (p->id != push_id || push_is_final(p))
-			continue;
-		push_settle(s, p, H2SESS_OUTCOME_NOT_SENT, H2SESS_REASON_CANCELLED);
-		session_mark_dirty(s);
-		return 0;
+		if (p->id == push_id)
+			return cancel(s, p);
+	}
+	return H2SESS_ENOTFOUND;
+}
+
+int session_push_cancel(struct h2sess_session *s, push_sink_fn *sink, const void *user,
+			uint32_t index)
+{
+	struct list *pos;
+
+	list_for_each(pos, &s->pushes) {
+		struct push *p = container_of(pos, struct push, link);
+
+		if (p->order.sink == sink && p->order.user == user && p->order.index == index)
+			return cancel(s, p);
 	}
 	return H2SESS_ENOTFOUND;
 }
@@ -221,43 +127,52 @@ static int check_room(struct h2sess_session *s)
 	return H2SESS_EBACKLOGGED;
 }
 
-static void remember(struct h2sess_session *s, const struct push *p, const char *by)
+int session_push_value(struct h2sess_session *s, struct push_value *value,
+		       const struct push_order *order, uint64_t *ret_id)
 {
-	if (p->kind != H2SESS_PUSH_ORIGIN)
-		session_pushed_add(s, p->origin, p->stream_id, p->alt, by, p->id);
+	struct push *p;
+	int r = check_room(s);
+
+	if (r < 0)
+		return r;
+	p = mem_calloc(1, sizeof(*p));
+	if (!p)
+		return H2SESS_ENOMEM;
+	p->value = push_value_ref(value);
+	p->order = *order;
+	p->id = ++s->last_push_id;
+	list_add_tail(&s->pushes, &p->link);
+	s->n_pushes++;
+	if (value->alt)
+		session_pushed_add(s, value, p->id);
+	session_active(s);
+	if (ret_id)
+		*ret_id = p->id;
+	session_mark_dirty(s); /* the flush submits it, or the verb whose frame must follow it */
+	return 0;
 }
 
 int h2sess_session_push(struct h2sess_session *s, const struct h2sess_push *push,
 			uint64_t *ret_push_id)
 {
-	struct push *p;
+	struct push_order order = {.receipt = push->receipt, .fn = push->fn, .user = push->user};
+	struct push_value *value;
 	int r;
 
 	if (s->destroyed)
 		return H2SESS_EDESTROYED;
 	if (!s->open)
 		return H2SESS_ESTATE;
-	r = push_new(push, &p);
+	r = push_value_new(push, &value);
 	if (r < 0)
 		return r;
+	if (push->deadline_ms)
+		order.deadline = loop_now(s->loop) + push->deadline_ms;
 	r = push->lint ? h2sess_lint(s, push, NULL) : 0;
 	if (r == 0)
-		r = check_room(s);
-	if (r < 0) {
-		push_free(p);
-		return r;
-	}
-	p->id = ++s->last_push_id;
-	if (push->deadline_ms)
-		p->deadline = loop_now(s->loop) + push->deadline_ms;
-	list_add_tail(&s->pushes, &p->link);
-	s->n_pushes++;
-	remember(s, p, push->by);
-	session_active(s);
-	if (ret_push_id)
-		*ret_push_id = p->id;
-	session_mark_dirty(s); /* the flush submits it, or the verb whose frame must follow it */
-	return 0;
+		r = session_push_value(s, value, &order, ret_push_id);
+	push_value_unref(value);
+	return r;
 }
 
 int h2sess_session_altsvc(struct h2sess_session *s, const char *alt, const char *origin)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ALTSVC and ORIGIN frames on their way, and what becomes of each.
+ * ALTSVC and ORIGIN frames on their way, and GOAWAYs that somebody wants to know of, and what
+ * becomes of each.
  *
  * Owns the second of a session's two lists of pushes, `receipts`: those that were handed to nghttp2.
  * Called by session_flush(), by the callbacks of nghttp2 and by verbs whose frames must follow.
@@ -11,8 +12,9 @@
  * body -> its answer: `received`. nghttp2 sends PING before what is queued, so the barrier must not
  * be submitted any earlier.
  *
- * Frames of these two types leave nghttp2 in the order in which they were submitted, so the first
- * push with a frame outstanding is the one that a callback speaks of.
+ * Frames of the first two types leave nghttp2 in the order in which they were submitted, so the first
+ * push with a frame outstanding is the one that a callback speaks of. GOAWAYs are numbered, since
+ * there are others than those of pushes.
  *
  * Failure modes: nghttp2 drops the frame (its stream or the session is closing), no memory, the
  * session ends (SESSION_GONE; what was written stays `written`). Outcomes are told by
@@ -31,8 +33,10 @@
 
 bool push_is_final(const struct push *p)
 {
+	if (p->value->kind == PUSH_DRAIN)
+		return p->outcome == H2SESS_OUTCOME_NOT_SENT;
 	return p->outcome > H2SESS_OUTCOME_WRITTEN ||
-	       (p->outcome == H2SESS_OUTCOME_WRITTEN && p->receipt == H2SESS_RECEIPT_WRITTEN);
+	       (p->outcome == H2SESS_OUTCOME_WRITTEN && p->order.receipt == H2SESS_RECEIPT_WRITTEN);
 }
 
 void push_settle(struct h2sess_session *s, struct push *p, int outcome, int reason)
@@ -43,6 +47,28 @@ void push_settle(struct h2sess_session *s, struct push *p, int outcome, int reas
 	session_pushed_outcome(s, p->id, outcome, reason);
 }
 
+static void add_to_origin_set(struct h2sess_session *s, const struct push *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->value->n_origins; i++)
+		session_origin_set_add(s, p->value->origins[i], strlen(p->value->origins[i]));
+}
+
+static void frame_ended(struct h2sess_session *s, struct push *p)
+{
+	if (++p->frames_ended < p->frames)
+		return;
+	if (p->dropped) {
+		push_settle(s, p, H2SESS_OUTCOME_NOT_SENT, p->reason);
+		return;
+	}
+	p->sent = true;
+	p->end = s->conn->produced + s->gathered;
+	if (p->value->kind == H2SESS_PUSH_ORIGIN)
+		add_to_origin_set(s, p);
+}
+
 /* ---- handing over to nghttp2 ----------------------------------------------------------------- */
 
 /* How many entries from `from` on fit into one frame; 2 bytes of length each (RFC 8336 2.1). */
@@ -50,8 +76,8 @@ static size_t fitting_origins(const struct push *p, size_t from)
 {
 	size_t i, bytes = 0;
 
-	for (i = from; i < p->n_origins; i++) {
-		bytes += 2 + strlen(p->origins[i]);
+	for (i = from; i < p->value->n_origins; i++) {
+		bytes += 2 + strlen(p->value->origins[i]);
 		if (bytes > FRAME_PAYLOAD_MAX)
 			break;
 	}
@@ -67,8 +93,8 @@ static int submit_one_origin_frame(struct h2sess_session *s, struct push *p, siz
 	if (!entries)
 		return H2SESS_ENOMEM;
 	for (i = 0; i < n; i++) {
-		entries[i].origin = (uint8_t *)p->origins[from + i];
-		entries[i].origin_len = strlen(p->origins[from + i]);
+		entries[i].origin = (uint8_t *)p->value->origins[from + i];
+		entries[i].origin_len = strlen(p->value->origins[from + i]);
 	}
 	r = nghttp2_submit_origin(s->ng, NGHTTP2_FLAG_NONE, entries, n);
 	mem_free(entries);
@@ -88,19 +114,72 @@ static int submit_origin(struct h2sess_session *s, struct push *p)
 		n = fitting_origins(p, from);
 		r = submit_one_origin_frame(s, p, from, n);
 		from += n;
-	} while (r == 0 && from < p->n_origins);
+	} while (r == 0 && from < p->value->n_origins);
 	return r;
 }
 
 static int submit_altsvc(struct h2sess_session *s, struct push *p)
 {
-	const char *origin = p->origin ? p->origin : "";
+	const struct push_value *v = p->value;
+	const char *origin = v->origin ? v->origin : "";
 
-	if (nghttp2_submit_altsvc(s->ng, NGHTTP2_FLAG_NONE, p->stream_id, (const uint8_t *)origin,
-				  strlen(origin), (const uint8_t *)p->alt, strlen(p->alt)) != 0)
+	if (nghttp2_submit_altsvc(s->ng, NGHTTP2_FLAG_NONE, v->stream_id, (const uint8_t *)origin,
+				  strlen(origin), (const uint8_t *)v->alt, strlen(v->alt)) != 0)
 		return H2SESS_ENOMEM;
 	p->frames++;
 	return 0;
+}
+
+/* The last stream id may only fall (RFC 9113 6.8), so one that was promised already is kept. */
+static int submit_goaway(struct h2sess_session *s, struct push *p)
+{
+	const struct push_value *v = p->value;
+	int32_t last = v->last_stream_id ? v->last_stream_id
+					 : nghttp2_session_get_last_proc_stream_id(s->ng);
+	int r;
+
+	if (last > s->sent_last_stream_id)
+		last = s->sent_last_stream_id;
+	r = session_goaway_submit(s, v->code, last, v->data, v->len);
+	if (r < 0)
+		return r;
+	p->goaway = s->goaways;
+	p->frames++;
+	return 0;
+}
+
+/* A session that drains already has said it: what it said last counts. */
+static int submit_drain(struct h2sess_session *s, struct push *p)
+{
+	int r = 0;
+
+	if (p->order.drain_at)
+		s->drain_at = p->order.drain_at;
+	if (!s->draining && !s->closed)
+		r = session_drain_begin(s);
+	if (r < 0)
+		return r;
+	p->goaway = s->goaways;
+	p->frames++;
+	if (s->own_goaways)
+		return 0;
+	frame_ended(s, p);
+	push_settle(s, p, H2SESS_OUTCOME_WRITTEN, H2SESS_REASON_NONE);
+	return 0;
+}
+
+static int submit_frames(struct h2sess_session *s, struct push *p)
+{
+	switch (p->value->kind) {
+	case H2SESS_PUSH_ORIGIN:
+		return submit_origin(s, p);
+	case PUSH_GOAWAY:
+		return submit_goaway(s, p);
+	case PUSH_DRAIN:
+		return submit_drain(s, p);
+	default:
+		return submit_altsvc(s, p);
+	}
 }
 
 /* Nothing is sent on a session that ends as soon as what is queued has left (row 29 of Node's). */
@@ -123,7 +202,7 @@ static void submit(struct h2sess_session *s, struct push *p)
 		push_settle(s, p, H2SESS_OUTCOME_NOT_SENT, H2SESS_REASON_SESSION_CLOSING);
 		return;
 	}
-	r = p->kind == H2SESS_PUSH_ORIGIN ? submit_origin(s, p) : submit_altsvc(s, p);
+	r = submit_frames(s, p);
 	if (r == 0)
 		return;
 	p->dropped = true;
@@ -142,7 +221,7 @@ void session_push_submit(struct h2sess_session *s)
 
 /* ---- what nghttp2 and the connection report -------------------------------------------------- */
 
-/* The push whose frame nghttp2 speaks of. */
+/* The push whose ALTSVC or ORIGIN frame nghttp2 speaks of. */
 static struct push *in_turn(struct h2sess_session *s)
 {
 	struct list *pos;
@@ -150,32 +229,22 @@ static struct push *in_turn(struct h2sess_session *s)
 	list_for_each(pos, &s->receipts) {
 		struct push *p = container_of(pos, struct push, link);
 
-		if (p->frames_ended < p->frames)
+		if (p->frames_ended < p->frames && !p->goaway)
 			return p;
 	}
 	return NULL;
 }
 
-static void add_to_origin_set(struct h2sess_session *s, const struct push *p)
+void session_push_goaway_sent(struct h2sess_session *s, uint64_t goaway)
 {
-	size_t i;
+	struct list *pos;
 
-	for (i = 0; i < p->n_origins; i++)
-		session_origin_set_add(s, p->origins[i], strlen(p->origins[i]));
-}
+	list_for_each(pos, &s->receipts) {
+		struct push *p = container_of(pos, struct push, link);
 
-static void frame_ended(struct h2sess_session *s, struct push *p)
-{
-	if (++p->frames_ended < p->frames)
-		return;
-	if (p->dropped) {
-		push_settle(s, p, H2SESS_OUTCOME_NOT_SENT, p->reason);
-		return;
+		if (p->goaway == goaway && !p->sent)
+			frame_ended(s, p);
 	}
-	p->sent = true;
-	p->end = s->conn->produced + s->gathered;
-	if (p->kind == H2SESS_PUSH_ORIGIN)
-		add_to_origin_set(s, p);
 }
 
 void session_push_sent(struct h2sess_session *s)
@@ -241,7 +310,7 @@ bool session_push_barrier(struct h2sess_session *s)
 	list_for_each(pos, &s->receipts) {
 		struct push *p = container_of(pos, struct push, link);
 
-		if (!p->sent || p->barrier || p->receipt != H2SESS_RECEIPT_RECEIVED)
+		if (!p->sent || p->barrier || p->order.receipt != H2SESS_RECEIPT_RECEIVED)
 			continue;
 		p->barrier = s->barrier + 1;
 		wanted = true;
@@ -275,13 +344,22 @@ bool session_push_acked(struct h2sess_session *s, const uint8_t *payload)
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
+static void call(struct h2sess_session *s, const struct push *p, int reason, bool last)
+{
+	const struct push_order *order = &p->order;
+
+	if (order->sink)
+		order->sink(s, p->outcome, reason, order->user, order->index, last);
+	else if (order->fn)
+		order->fn(s, (enum h2sess_outcome)p->outcome, reason, order->user);
+}
+
 static void tell(struct h2sess_session *s, struct push *p)
 {
 	if (p->outcome == p->told)
 		return;
 	p->told = p->outcome;
-	if (p->fn)
-		p->fn(s, (enum h2sess_outcome)p->outcome, p->reason, p->user);
+	call(s, p, p->reason, push_is_final(p));
 }
 
 static void report_list(struct h2sess_session *s, struct list *head)
@@ -342,9 +420,8 @@ void session_push_done(struct h2sess_session *s)
 	while ((link = list_pop(&s->receipts))) {
 		struct push *p = container_of(link, struct push, link);
 
-		if (p->fn) /* `written` was the last word, and the session is gone */
-			p->fn(NULL, (enum h2sess_outcome)p->outcome, H2SESS_REASON_SESSION_GONE,
-			      p->user);
+		/* `written` was the last word, and the session is gone */
+		call(NULL, p, H2SESS_REASON_SESSION_GONE, true);
 		push_free(p);
 	}
 	s->n_pushes = 0;

@@ -19,13 +19,14 @@ int h2sess_session_destroy(struct h2sess_session *s, uint32_t code)
 	return 0;
 }
 
-static int submit_goaway(struct h2sess_session *s, uint32_t code, int32_t last, const void *data,
-			 size_t len)
+int session_goaway_submit(struct h2sess_session *s, uint32_t code, int32_t last, const void *data,
+			  size_t len)
 {
-	session_push_submit(s); /* what was pushed before stands before it on the wire */
 	switch (nghttp2_submit_goaway(s->ng, NGHTTP2_FLAG_NONE, last, code, data, len)) {
 	case 0:
+		s->goaways++;
 		s->own_goaways++;
+		s->sent_last_stream_id = last;
 		session_mark_dirty(s);
 		return 0;
 	case NGHTTP2_ERR_NOMEM:
@@ -38,8 +39,6 @@ static int submit_goaway(struct h2sess_session *s, uint32_t code, int32_t last, 
 int h2sess_session_goaway(struct h2sess_session *s, uint32_t code, int32_t last_stream_id,
 			  const void *data, size_t len)
 {
-	int r;
-
 	if (s->destroyed)
 		return H2SESS_EDESTROYED;
 	if (!s->open)
@@ -50,10 +49,8 @@ int h2sess_session_goaway(struct h2sess_session *s, uint32_t code, int32_t last_
 		last_stream_id = nghttp2_session_get_last_proc_stream_id(s->ng);
 	if ((last_stream_id && last_stream_id % 2 == 0) || last_stream_id > s->sent_last_stream_id)
 		return H2SESS_ERANGE;
-	r = submit_goaway(s, code, last_stream_id, data, len);
-	if (r == 0)
-		s->sent_last_stream_id = last_stream_id;
-	return r;
+	session_push_submit(s); /* what was pushed before stands before it on the wire */
+	return session_goaway_submit(s, code, last_stream_id, data, len);
 }
 
 int h2sess_session_close(struct h2sess_session *s)
@@ -82,6 +79,21 @@ static void on_drain_ping(struct h2sess_session *s, int error, uint64_t us, cons
 
 #define DRAIN_NOTICE_MS 1000 /* at most this long between the two GOAWAYs of a drain */
 
+int session_drain_begin(struct h2sess_session *s)
+{
+	if (nghttp2_submit_shutdown_notice(s->ng) != 0)
+		return H2SESS_ENOMEM;
+	s->draining = true;
+	s->goaways++;
+	s->own_goaways++;
+	s->drain_close_at = loop_now(s->loop) + DRAIN_NOTICE_MS;
+	if (h2sess_session_ping(s, NULL, 0, on_drain_ping, NULL) < 0)
+		h2sess_session_close(s);
+	session_mark_dirty(s);
+	session_timers_update(s);
+	return 0;
+}
+
 int h2sess_session_drain(struct h2sess_session *s, uint32_t deadline_ms)
 {
 	if (s->destroyed)
@@ -92,17 +104,8 @@ int h2sess_session_drain(struct h2sess_session *s, uint32_t deadline_ms)
 		session_timers_update(s);
 		return s->open ? 0 : h2sess_session_close(s);
 	}
-	s->draining = true;
-	session_push_submit(s);
-	if (nghttp2_submit_shutdown_notice(s->ng) != 0)
-		return H2SESS_ENOMEM;
-	s->own_goaways++;
-	s->drain_close_at = loop_now(s->loop) + DRAIN_NOTICE_MS;
-	if (h2sess_session_ping(s, NULL, 0, on_drain_ping, NULL) < 0)
-		h2sess_session_close(s);
-	session_mark_dirty(s);
-	session_timers_update(s);
-	return 0;
+	session_push_submit(s); /* what was pushed before stands before it on the wire */
+	return session_drain_begin(s);
 }
 
 int h2sess_session_set_local_window_size(struct h2sess_session *s, int32_t bytes)
