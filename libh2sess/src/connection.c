@@ -20,6 +20,7 @@
 
 #include "loop.h"
 #include "memory.h"
+#include "proxy_read.h"
 #include "server.h"
 
 #include <errno.h>
@@ -127,6 +128,7 @@ static void on_poll_closed(uv_handle_t *handle)
 	struct conn *c = handle->data;
 
 	SSL_free(c->ssl);
+	proxy_read_free(c->proxy);
 	mem_free(c->pending);
 	mem_free(c);
 }
@@ -438,6 +440,27 @@ static void on_readable(struct conn *c)
 		deliver(c, loop->read_buf, (size_t)n);
 }
 
+/* What follows the header is read when poll comes back. */
+static void on_proxy_header(struct conn *c)
+{
+	struct proxy_addresses addresses;
+	int r = proxy_read_more(c->proxy, c->fd, &addresses);
+
+	if (r == 0)
+		return;
+	if (r == 1) {
+		proxy_read_free(c->proxy);
+		c->proxy = NULL;
+		r = c->handler->proxied(c->user, &addresses);
+	} else if (r == H2SESS_EPROTOCOL) {
+		server_count_limit(c->loop->server, LIMIT_max_proxy_header);
+	}
+	if (r < 0)
+		gone(c, r);
+	else if (!c->handshaking)
+		c->handler->ready(c->user);
+}
+
 static void on_writable(struct conn *c)
 {
 	int r = send_pending(c);
@@ -462,7 +485,9 @@ static void on_poll(uv_poll_t *handle, int status, int events)
 	}
 	if (events & UV_WRITABLE)
 		on_writable(c);
-	if (events & UV_READABLE && !c->closed && (c->handler || c->released))
+	if (c->proxy && c->handler)
+		on_proxy_header(c);
+	else if (events & UV_READABLE && !c->closed && (c->handler || c->released))
 		on_readable(c);
 }
 
@@ -502,13 +527,18 @@ out:
 	return r;
 }
 
+int conn_expect_proxy(struct conn *c)
+{
+	return proxy_read_new(server_limits(c->loop->server)->max_proxy_header, &c->proxy);
+}
+
 int conn_start(struct conn *c)
 {
 	int r = watch(c);
 
 	if (r < 0)
 		return r;
-	if (c->handshaking)
+	if (c->handshaking || c->proxy)
 		return 0;
 	c->handler->ready(c->user);
 	if (c->ssl && c->handler && SSL_has_pending(c->ssl))

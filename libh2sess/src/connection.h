@@ -10,9 +10,13 @@
 #include <uv.h>
 
 struct loop;
+struct proxy_addresses;
+struct proxy_read;
 
 /* Whom a connection tells. Calls come on the loop's thread, never from within conn_write(). */
 struct conn_handler {
+	/* The PROXY header has come, where one was expected. Returns 0, or an error: then gone. */
+	int (*proxied)(void *user, const struct proxy_addresses *addresses);
 	/* TLS has ended its handshake (at once on cleartext). */
 	void (*ready)(void *user);
 	/* Plain bytes; borrowed. */
@@ -29,9 +33,10 @@ struct conn {
 	const struct conn_handler *handler; /* NULL once let go */
 	void *user;
 	uv_poll_t poll;
-	struct list linger_link; /* loop.lingering */
-	uint64_t linger_until;	 /* loop_now() */
-	SSL *ssl;		 /* NULL: cleartext */
+	struct list linger_link;  /* loop.lingering */
+	uint64_t linger_until;	  /* loop_now() */
+	SSL *ssl;		  /* NULL: cleartext */
+	struct proxy_read *proxy; /* a PROXY header comes first; NULL: it has come, or none does */
 	int fd;
 	uint8_t *pending; /* bytes that the socket did not take yet (sealed, under TLS) */
 	size_t pending_len;
@@ -55,6 +60,8 @@ struct conn {
 int conn_new(struct loop *loop, int fd, SSL *ssl, const struct conn_handler *handler, void *user,
 	     struct conn **ret);
 int conn_start(struct conn *c);
+/* Before conn_start(): a PROXY header comes first. Returns 0, H2SESS_ENOMEM. */
+int conn_expect_proxy(struct conn *c);
 
 bool conn_blocked(const struct conn *c);
 

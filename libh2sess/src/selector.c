@@ -29,15 +29,11 @@
 #include "memory.h"
 #include "session.h"
 
-#include <arpa/inet.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ORIGIN_ROOM (SELECTOR_TEXT_MAX * 4)
-#define IP4_OFFSET 96 /* bits before the IPv4 address in a mapped one */
-
-static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
 /* ---- values of JSON -------------------------------------------------------------------------- */
 
@@ -161,71 +157,6 @@ static bool glob_matches(const struct selector_glob *glob, const char *text)
 	return has_bit(states, glob->n);
 }
 
-/* ---- addresses ------------------------------------------------------------------------------- */
-
-static bool read_address(const char *text, uint8_t ret[16])
-{
-	memcpy(ret, mapped_prefix, sizeof(mapped_prefix));
-	return inet_pton(AF_INET, text, ret + sizeof(mapped_prefix)) == 1 ||
-	       inet_pton(AF_INET6, text, ret) == 1;
-}
-
-static bool is_mapped(const uint8_t address[16])
-{
-	return memcmp(address, mapped_prefix, sizeof(mapped_prefix)) == 0;
-}
-
-/* One to three digits, at most max. */
-static int read_prefix(const char *text, unsigned int max, unsigned int *ret)
-{
-	size_t len = strspn(text, "0123456789");
-	unsigned int bits;
-
-	if (len == 0 || text[len])
-		return H2SESS_EINVAL;
-	bits = len > 3 ? max + 1 : (unsigned int)strtoul(text, NULL, 10);
-	if (bits > max)
-		return H2SESS_ERANGE;
-	*ret = bits;
-	return 0;
-}
-
-static int read_block(const char *text, struct selector_block *ret)
-{
-	struct selector_block block = {.bits = 128};
-	char address[INET6_ADDRSTRLEN];
-	size_t len = strcspn(text, "/");
-	unsigned int offset;
-	int r = 0;
-
-	if (len >= sizeof(address))
-		return H2SESS_EINVAL;
-	memcpy(address, text, len);
-	address[len] = '\0';
-	if (!read_address(address, block.address))
-		return H2SESS_EINVAL;
-	offset = strchr(address, ':') ? 0 : IP4_OFFSET;
-	if (text[len])
-		r = read_prefix(text + len + 1, 128 - offset, &block.bits);
-	if (r < 0)
-		return r;
-	if (text[len])
-		block.bits += offset;
-	block.is_ip4 = is_mapped(block.address) && block.bits >= IP4_OFFSET;
-	*ret = block;
-	return 0;
-}
-
-static bool block_has(const struct selector_block *block, const uint8_t address[16])
-{
-	size_t bytes = block->bits / 8;
-	unsigned int rest = block->bits % 8;
-
-	if (is_mapped(address) != block->is_ip4 || memcmp(block->address, address, bytes) != 0)
-		return false;
-	return !rest || (block->address[bytes] ^ address[bytes]) >> (8 - rest) == 0;
-}
-
 /* ---- sampling -------------------------------------------------------------------------------- */
 
 /* FNV-1a, then the finalizer of MurmurHash3, since ids differ in their last digits alone. */
@@ -246,7 +177,7 @@ static uint64_t hash_of_peer(const char *text)
 {
 	uint8_t address[16];
 
-	return read_address(text, address) ? hash_of(address, sizeof(address))
+	return address_read(text, address) ? hash_of(address, sizeof(address))
 					   : hash_of(text, strlen(text));
 }
 
@@ -361,14 +292,15 @@ static int parse_peer(struct selector *selector, const json_t *json)
 	const char *text;
 	int r = read_text(json, SELECTOR_TEXT_MAX, &text);
 
-	return r < 0 ? r : read_block(text, &selector->peer);
+	return r < 0 ? r : address_block_read(text, &selector->peer);
 }
 
 static bool match_peer(const struct selector *selector, const struct h2sess_session *s)
 {
 	uint8_t address[16];
 
-	return read_address(s->peer_address, address) && block_has(&selector->peer, address);
+	return address_read(s->peer_address, address) &&
+	       address_block_has(&selector->peer, address);
 }
 
 static int parse_encrypted(struct selector *selector, const json_t *json)

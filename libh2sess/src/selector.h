@@ -2,6 +2,8 @@
 #ifndef H2SESS_SELECTOR_H
 #define H2SESS_SELECTOR_H
 
+#include "address_block.h"
+
 #include <h2sess/h2sess.h>
 #include <jansson.h>
 
@@ -24,13 +26,6 @@ struct selector_glob {
 	uint64_t steps[256][SELECTOR_GLOB_WORDS];
 };
 
-/* A block of addresses; IPv4 is kept as IPv4-mapped IPv6. */
-struct selector_block {
-	uint8_t address[16];
-	unsigned int bits; /* of address that count, 0 to 128 */
-	bool is_ip4;
-};
-
 /* Which sessions. Strings are borrowed from source. Read by any thread, once parsed. */
 struct selector {
 	json_t *source;	  /* a reference; NULL: none was given, so every session matches */
@@ -44,7 +39,7 @@ struct selector {
 	char *origin; /* serialised */
 	struct selector_glob *sni;
 	struct selector_glob *user_agent;
-	struct selector_block peer;
+	struct address_block peer;
 	bool encrypted;
 	bool sample_by_peer;
 	uint64_t min_age_ms;

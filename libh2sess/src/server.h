@@ -54,6 +54,7 @@ struct server_counters {
 struct peer_count;
 struct limits_set;
 struct origin_list;
+struct proxy_peers;
 
 struct h2sess_server {
 	struct h2sess_emitter emitter;
@@ -63,7 +64,9 @@ struct h2sess_server {
 	struct h2sess_settings settings; /* guarded by lock after the start */
 	atomic_uint session_timeout_ms;
 	struct origin_list *origins; /* guarded by lock after the start */
-	struct tls *tls;	     /* NULL: cleartext only */
+	struct proxy_peers *proxies; /* the same */
+	atomic_bool has_proxies;
+	struct tls *tls; /* NULL: cleartext only */
 	h2sess_log_fn *log;
 	void *log_user;
 
@@ -98,13 +101,18 @@ void server_log(struct h2sess_server *srv, int level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /*
- * A connection begins: counted in all and for its address. Returns 0, H2SESS_ELIMIT, H2SESS_ENOMEM.
+ * A connection begins: counted in all and for its address, or for no address yet where that is
+ * NULL; server_peer_named() is for when it is known. Returns 0, H2SESS_ELIMIT, H2SESS_ENOMEM.
  */
 int server_peer_opened(struct h2sess_server *srv, const char *address);
+int server_peer_named(struct h2sess_server *srv, const char *address);
+/* address: NULL where it was counted for none. */
 void server_peer_closed(struct h2sess_server *srv, const char *address);
 
 /* The settings to announce now. */
 void server_settings(struct h2sess_server *srv, struct h2sess_settings *ret);
+/* Does a PROXY header come first from this peer? */
+bool server_expects_proxy(struct h2sess_server *srv, const char *address);
 /* The origins to announce now, referenced; NULL: none. */
 struct origin_list *server_origins(struct h2sess_server *srv);
 

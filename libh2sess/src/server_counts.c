@@ -114,6 +114,16 @@ static int count_peer(struct h2sess_server *srv, const char *address)
 	return 0;
 }
 
+int server_peer_named(struct h2sess_server *srv, const char *address)
+{
+	int r;
+
+	uv_mutex_lock(&srv->lock);
+	r = count_peer(srv, address);
+	uv_mutex_unlock(&srv->lock);
+	return r;
+}
+
 int server_peer_opened(struct h2sess_server *srv, const char *address)
 {
 	int r;
@@ -122,9 +132,7 @@ int server_peer_opened(struct h2sess_server *srv, const char *address)
 		server_count_limit(srv, LIMIT_max_sessions);
 		return H2SESS_ELIMIT;
 	}
-	uv_mutex_lock(&srv->lock);
-	r = count_peer(srv, address);
-	uv_mutex_unlock(&srv->lock);
+	r = address ? server_peer_named(srv, address) : 0;
 	if (r == 0)
 		atomic_fetch_add(&srv->counters.connections, 1);
 	return r;
@@ -135,7 +143,7 @@ void server_peer_closed(struct h2sess_server *srv, const char *address)
 	struct peer_count *p;
 
 	uv_mutex_lock(&srv->lock);
-	p = find_peer(bucket_of(srv, address), address);
+	p = address ? find_peer(bucket_of(srv, address), address) : NULL;
 	if (p && --p->n == 0) {
 		list_del(&p->link);
 		mem_free(p);

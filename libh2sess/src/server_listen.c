@@ -49,7 +49,7 @@ static void begin(struct listener_fd *l, int fd)
 		return;
 	}
 	ssl = l->tls ? tls_accept_new(srv->tls) : NULL;
-	if ((l->tls && !ssl) || session_new(l->loop, fd, ssl, NULL, 0) < 0) {
+	if ((l->tls && !ssl) || session_accept(l->loop, fd, ssl) < 0) {
 		SSL_free(ssl);
 		close(fd);
 	}

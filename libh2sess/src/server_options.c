@@ -15,6 +15,7 @@
  * a reload that changes none of them makes none.
  */
 #include "memory.h"
+#include "proxy_peers.h"
 #include "server.h"
 #include "server_origins.h"
 #include "session.h"
@@ -30,6 +31,7 @@ struct limits_set {
 struct fresh {
 	struct limits_set *limits; /* NULL: they are as they were */
 	struct origin_list *origins;
+	struct proxy_peers *proxies;
 	struct h2sess_settings settings;
 };
 
@@ -102,6 +104,7 @@ static void fresh_done(struct fresh *fresh)
 {
 	mem_free(fresh->limits);
 	origin_list_unref(fresh->origins);
+	proxy_peers_free(fresh->proxies);
 }
 
 /* Everything but TLS. After a failure nothing is left in fresh. */
@@ -122,6 +125,10 @@ static int fresh_init(struct fresh *fresh, struct h2sess_server *srv,
 		*ret_field = "origins";
 		r = origin_list_new(options->origins, options->n_origins, &fresh->origins);
 	}
+	if (r == 0) {
+		*ret_field = "proxy_peers";
+		r = proxy_peers_new(options->proxy_peers, options->n_proxy_peers, &fresh->proxies);
+	}
 	if (r < 0)
 		fresh_done(fresh);
 	return r;
@@ -130,13 +137,17 @@ static int fresh_init(struct fresh *fresh, struct h2sess_server *srv,
 /* Under the lock, or before the start. fresh holds what is to be let go then. */
 static void put_into_place(struct h2sess_server *srv, struct fresh *fresh)
 {
-	struct origin_list *old = srv->origins;
+	struct origin_list *old_origins = srv->origins;
+	struct proxy_peers *old_proxies = srv->proxies;
 
 	use_limits(srv, fresh->limits);
 	fresh->limits = NULL; /* the server owns them now */
 	srv->settings = fresh->settings;
 	srv->origins = fresh->origins;
-	fresh->origins = old;
+	fresh->origins = old_origins;
+	srv->proxies = fresh->proxies;
+	atomic_store(&srv->has_proxies, srv->proxies != NULL);
+	fresh->proxies = old_proxies;
 }
 
 static uint32_t timeout_of(const struct h2sess_options *options)
@@ -166,6 +177,7 @@ void server_options_done(struct h2sess_server *srv)
 {
 	tls_free(srv->tls);
 	origin_list_unref(srv->origins);
+	proxy_peers_free(srv->proxies);
 	while (srv->limits_sets) {
 		struct limits_set *older = srv->limits_sets->older;
 
@@ -199,6 +211,18 @@ int h2sess_server_set_timeout(struct h2sess_server *srv, uint32_t ms)
 {
 	atomic_store(&srv->session_timeout_ms, ms == UINT32_MAX ? 0 : ms);
 	return 0;
+}
+
+bool server_expects_proxy(struct h2sess_server *srv, const char *address)
+{
+	bool expects;
+
+	if (!atomic_load_explicit(&srv->has_proxies, memory_order_relaxed))
+		return false;
+	uv_mutex_lock(&srv->lock);
+	expects = proxy_peers_have(srv->proxies, address);
+	uv_mutex_unlock(&srv->lock);
+	return expects;
 }
 
 struct origin_list *server_origins(struct h2sess_server *srv)

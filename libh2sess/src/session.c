@@ -18,6 +18,7 @@
 #include "session.h"
 
 #include "memory.h"
+#include "proxy_header.h"
 #include "server.h"
 #include "server_origins.h"
 #include "stream.h"
@@ -267,13 +268,6 @@ static void on_conn_ready(void *user)
 		session_fail(s, r, H2SESS_INTERNAL_ERROR);
 }
 
-static const struct conn_handler conn_handler = {
-	.ready = on_conn_ready,
-	.data = on_conn_data,
-	.writable = on_conn_writable,
-	.gone = on_conn_gone,
-};
-
 static void name_address(const struct sockaddr_storage *ss, char text[64], uint16_t *port)
 {
 	const struct sockaddr_in *v4 = (const void *)ss;
@@ -293,6 +287,29 @@ static void name_address(const struct sockaddr_storage *ss, char text[64], uint1
 		memcpy(text, "unix", sizeof("unix"));
 	}
 }
+
+/* A balancer has said for whom it speaks: that is the peer from here on. */
+static int on_conn_proxied(void *user, const struct proxy_addresses *addresses)
+{
+	struct h2sess_session *s = user;
+	int r;
+
+	if (addresses->known) {
+		name_address(&addresses->source, s->peer_address, &s->peer_port);
+		name_address(&addresses->destination, s->local_address, &s->local_port);
+	}
+	r = server_peer_named(s->loop->server, s->peer_address);
+	s->peer_counted = r == 0;
+	return r;
+}
+
+static const struct conn_handler conn_handler = {
+	.proxied = on_conn_proxied,
+	.ready = on_conn_ready,
+	.data = on_conn_data,
+	.writable = on_conn_writable,
+	.gone = on_conn_gone,
+};
 
 static void note_addresses(struct h2sess_session *s, int fd)
 {
@@ -329,35 +346,74 @@ static void init(struct h2sess_session *s, struct loop *loop)
 	guard_init(&s->guard, server_limits(loop->server)->reset_burst, loop_now(loop));
 }
 
-int session_new(struct loop *loop, int fd, SSL *ssl, const void *data, size_t len)
+/* Counted for its address, unless that is still to come. */
+static const char *counted_address(const struct h2sess_session *s)
+{
+	return s->peer_counted ? s->peer_address : NULL;
+}
+
+/* A session of a connection that is not started yet. fd and ssl are taken on success only. */
+static int make(struct loop *loop, int fd, SSL *ssl, bool accepted, struct h2sess_session **ret)
 {
 	struct h2sess_session *s = mem_calloc(1, sizeof(*s));
+	bool proxied;
 	int r;
 
 	if (!s)
 		return H2SESS_ENOMEM;
 	init(s, loop);
 	note_addresses(s, fd);
-	r = server_peer_opened(loop->server, s->peer_address);
+	proxied = accepted && server_expects_proxy(loop->server, s->peer_address);
+	s->peer_counted = !proxied;
+	r = server_peer_opened(loop->server, counted_address(s));
 	if (r < 0) {
 		mem_free(s);
 		return r;
 	}
 	r = conn_new(loop, fd, ssl, &conn_handler, s, &s->conn);
 	if (r < 0) {
-		server_peer_closed(loop->server, s->peer_address);
+		server_peer_closed(loop->server, counted_address(s));
 		mem_free(s);
 		return r;
 	}
 	list_add_tail(&loop->sessions, &s->link);
 	session_timers_init(s);
 	session_timers_update(s);
-	r = conn_start(s->conn);
+	if (proxied && conn_expect_proxy(s->conn) < 0)
+		session_fail(s, H2SESS_ENOMEM, H2SESS_INTERNAL_ERROR);
+	*ret = s;
+	return 0;
+}
+
+static void start(struct h2sess_session *s)
+{
+	int r = s->destroyed ? 0 : conn_start(s->conn);
+
 	if (r < 0)
 		session_fail(s, r, H2SESS_INTERNAL_ERROR);
-	else if (len && !s->destroyed)
+}
+
+int session_new(struct loop *loop, int fd, SSL *ssl, const void *data, size_t len)
+{
+	struct h2sess_session *s;
+	int r = make(loop, fd, ssl, false, &s);
+
+	if (r < 0)
+		return r;
+	start(s);
+	if (len && !s->destroyed)
 		session_receive(s, data, len);
 	return 0;
+}
+
+int session_accept(struct loop *loop, int fd, SSL *ssl)
+{
+	struct h2sess_session *s;
+	int r = make(loop, fd, ssl, true, &s);
+
+	if (r == 0)
+		start(s);
+	return r;
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -419,7 +475,7 @@ static void release(struct h2sess_session *s)
 	session_info_done(s);
 	emitter_done(&s->emitter);
 	list_del(&s->link);
-	server_peer_closed(loop->server, s->peer_address);
+	server_peer_closed(loop->server, counted_address(s));
 	s->timer_open = false;
 	uv_close((uv_handle_t *)&s->timer, on_timer_closed);
 	if (list_empty(&loop->sessions))

@@ -82,7 +82,7 @@ struct h2sess_session {
 	void *user;
 	uv_timer_t timer; /* armed for the earliest deadline, or earlier: see session_timers.c */
 	bool timer_open;
-	bool counted; /* in the server's */
+	bool peer_counted; /* for its address */
 
 	bool encrypted;
 	bool open;    /* TLS and ALPN are done: it is a session */
@@ -173,6 +173,8 @@ struct h2sess_session {
  * taken on success only. peer: address text and port.
  */
 int session_new(struct loop *loop, int fd, SSL *ssl, const void *data, size_t len);
+/* The same for a connection that was just accepted, and may begin with a PROXY header. */
+int session_accept(struct loop *loop, int fd, SSL *ssl);
 /* Bytes are to be sent, or the end is to be looked at, before the loop waits again. */
 void session_mark_dirty(struct h2sess_session *s);
 /* Emit the last events of a destroyed session and free it; the loop calls it. */

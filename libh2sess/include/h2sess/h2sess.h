@@ -314,6 +314,13 @@ struct h2sess_options {
 	const char *tls_keylog_file;	  /* SSLKEYLOGFILE, for debugging */
 	h2sess_log_fn *log;
 	void *log_user;
+	/*
+	 * Peers ("192.0.2.0/24", "2001:db8::1") whose connections begin with a PROXY header, version 1
+	 * or 2: balancers. The client that it names is the peer from there on. From these peers it is
+	 * required, from others its bytes are as good as any.
+	 */
+	const char *const *proxy_peers;
+	size_t n_proxy_peers;
 };
 
 #define H2SESS_OPTIONS_INIT                           \
