@@ -10,6 +10,7 @@
 #include "metrics.h"
 #include "options.h"
 #include "peer.h"
+#include "policies.h"
 #include "pushes.h"
 #include "stream.h"
 #include "tokens.h"
@@ -27,6 +28,7 @@ struct controld {
 	struct demand demand;
 	struct streams streams;
 	struct pushes pushes;
+	struct policies policies;
 	struct history history;
 	struct metrics metrics;
 	bool ready;

@@ -338,8 +338,9 @@ void hello_take(struct peer *peer, const struct rpc_message *message)
 		return;
 	}
 	peer_result(peer, message->id,
-		    json_pack("{s:i, s:o}", "protocol", RPC_PROTOCOL_MAX, "filter",
-			      demand_filter(&controld->demand)));
+		    json_pack("{s:i, s:o, s:o}", "protocol", RPC_PROTOCOL_MAX, "filter",
+			      demand_filter(&controld->demand), "policies",
+			      policies_for_worker(&controld->policies, worker)));
 	if (peer->worker != worker)
 		return; /* its queue is full already */
 	count_missed(worker, message->params);

@@ -55,6 +55,7 @@ static void finish_stop(struct program *program)
 	store_flush(controld->store); /* answers that wait for it go out */
 	peers_stop(&controld->peers);
 	demand_stop(&controld->demand);
+	policies_stop(&controld->policies);
 	list_for_each_safe(at, next, &controld->servers)
 		http_stop(container_of(at, struct http_server, link));
 	store_close(controld->store);
@@ -86,6 +87,7 @@ static void stop(struct program *program)
 	list_for_each(at, &controld->servers)
 		http_quiesce(container_of(at, struct http_server, link));
 	waiters_stop(&controld->pushes);
+	policies_refuse_changes(&controld->policies);
 	streams_stop(&controld->streams);
 	peers_lose_calls(&controld->peers);
 	program->stop_deadline = uv_now(controld->loop) + STOP_MS;
@@ -179,9 +181,11 @@ static int start_state(struct controld *controld, char *why)
 	controld->events.on_visible = streams_wake;
 	controld->events.user = controld;
 	if (store_open(&controld->store, options->no_state ? NULL : options->state_file,
-		       &controld->events, controld->loop, on_restored, controld, why) < 0)
+		       &controld->events, controld->loop, on_restored, controld, why) < 0 ||
+	    policies_load(&controld->policies, why) < 0)
 		return -1;
 	store_start(controld->store);
+	policies_start(&controld->policies);
 	return 0;
 }
 
@@ -193,6 +197,7 @@ static int start(struct controld *controld, char *why)
 	workers_init(&controld->workers);
 	history_init(&controld->history);
 	pushes_init(&controld->pushes, controld);
+	policies_init(&controld->policies, controld);
 	demand_start(&controld->demand, controld);
 	streams_start(&controld->streams, controld);
 	if (options->token_file &&
@@ -235,6 +240,7 @@ static void raise_descriptor_limit(void)
 static void release(struct controld *controld)
 {
 	pushes_done(&controld->pushes);
+	policies_done(&controld->policies);
 	workers_done(&controld->workers);
 	events_done(&controld->events);
 	history_done(&controld->history);

@@ -12,6 +12,10 @@
 	"ids*", "worker", "label*", "sni", "peer", "encrypted", "alpn", "origin", "minAge", \
 		"idleFor", "openStreams", "userAgent", "push", "sample", "sampleBy", "all"
 
+#define POLICY                                                                                 \
+	"select", "alt", "origin", "origins", "priority", "rollout", "via", "lint", "expires", \
+		"paused", "dryRun"
+
 #define LIST(...)                 \
 	(const char *const[])     \
 	{                         \
@@ -68,6 +72,12 @@ const struct route routes[] = {
 	CALL("DELETE", "/v1/pushes/{id}", PUSH, handle_push_cancel, NOTHING, NO_BODY),
 	CALL("GET", "/v1/pushes/{id}/sessions", READ, handle_push_sessions, LIST("limit", "cursor"),
 	     NO_BODY),
+
+	START("policies", "/v1/policies", handle_policies, NOTHING),
+	CALL("GET", "/v1/policies/{name}", READ, handle_policy, NOTHING, NO_BODY),
+	CALL("PUT", "/v1/policies/{name}", ADMIN, handle_policy_change, NOTHING, LIST(POLICY)),
+	CALL("PATCH", "/v1/policies/{name}", ADMIN, handle_policy_change, NOTHING, LIST(POLICY)),
+	CALL("DELETE", "/v1/policies/{name}", ADMIN, handle_policy_change, NOTHING, NO_BODY),
 
 	START("events", "/v1/events", handle_events,
 	      LIST("type*", "since", "once", "limit", "snapshot", "wait")),

@@ -184,6 +184,9 @@ static void take_notification(struct worker *worker, const struct rpc_message *m
 	case RPC_PUSH_UPDATE:
 		pushes_take_update(&worker->controld->pushes, worker, message->params);
 		break;
+	case RPC_POLICY_UPDATE:
+		policies_take_update(&worker->controld->policies, worker, message->params);
+		break;
 	default:
 		break; /* rpc.md: unknown notifications are ignored */
 	}
@@ -221,6 +224,7 @@ void worker_lost(struct worker *worker, const char *why)
 	controld->workers.count--;
 	worker->boot->worker = NULL;
 	pushes_worker_lost(&controld->pushes, worker->boot);
+	policies_worker_lost(&controld->policies, worker->boot);
 	events_publish(&controld->events, EVENT_WORKER_DOWN, worker_name(worker), NULL,
 		       json_pack("{s:s, s:s, s:O}", "boot", worker->boot->boot, "reason", why,
 				 "sessions", sessions));

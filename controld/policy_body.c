@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a policy is to be, as a JSON document: checked, completed, patched.
+ *
+ * policies_api.c reads each PUT and each patched document with policy_body_read(). The result has
+ * every member, so that two documents that mean the same are equal:
+ *
+ *   {"select":{...},"alt":"...","origin":"..." or "origins":[...],"priority":0,
+ *    "rollout":{"percent":100,"perSecond":null},"via":"frame","lint":"on","expires":null,
+ *    "paused":false}
+ *
+ * Origins are parsed by the workers; here only types, words, ranges and the grammar of alt are
+ * looked at. Each refusal names the member.
+ */
+#include "policy_body.h"
+
+#include "alt_value.h"
+#include "api_error.h"
+
+#include <math.h>
+#include <string.h>
+
+#define PER_SECOND_MAX 1e6
+#define ORIGINS_MAX 1024 /* entries of one policy; counter "policy_origins" */
+
+static const char *const selector_members[] = {"worker", "label",     "sni",	   "peer",
+					       "alpn",	 "userAgent", "encrypted", "all",
+					       "sample", "sampleBy",  NULL};
+
+static int refuse(enum problem_kind kind, const char *field, const char *detail,
+		  struct problem *ret_problem)
+{
+	*ret_problem = problem_of(kind, field, detail);
+	return -1;
+}
+
+static json_t *number_json(double number)
+{
+	return number == floor(number) ? json_integer((json_int_t)number) : json_real(number);
+}
+
+static int check_label(const json_t *label, struct problem *ret_problem)
+{
+	const char *name;
+	json_t *value;
+
+	if (label && !json_is_object(label))
+		return refuse(PROBLEM_TYPE, "label", "must be an object", ret_problem);
+	json_object_foreach((json_t *)label, name, value) {
+		if (!json_is_string(value))
+			return refuse(PROBLEM_TYPE, "label", "must hold strings", ret_problem);
+	}
+	return 0;
+}
+
+static int check_sample(const json_t *select, struct problem *ret_problem)
+{
+	const json_t *sample = json_object_get(select, "sample");
+	const json_t *by = json_object_get(select, "sampleBy");
+	const char *word = json_string_value(by);
+	double percent = json_number_value(sample);
+
+	if (sample && !json_is_number(sample))
+		return refuse(PROBLEM_TYPE, "sample", "must be a number", ret_problem);
+	if (sample && !(percent > 0 && percent <= 100))
+		return refuse(PROBLEM_RANGE, "sample", "over 0, up to 100", ret_problem);
+	if (by && !word)
+		return refuse(PROBLEM_TYPE, "sampleBy", "must be a string", ret_problem);
+	if (word && strcmp(word, "session") != 0 && strcmp(word, "peer") != 0)
+		return refuse(PROBLEM_VALUE, "sampleBy", "session or peer", ret_problem);
+	return 0;
+}
+
+/* Types and ranges; addresses and the like are the workers' to read. */
+static int check_selector(const json_t *select, struct problem *ret_problem)
+{
+	static const char *const strings[] = {"worker", "sni", "peer", "alpn", "userAgent"};
+	const json_t *encrypted = json_object_get(select, "encrypted");
+	const json_t *all = json_object_get(select, "all");
+
+	if (!json_object_size(select))
+		return refuse(PROBLEM_VALUE, "select", "it is empty; {\"all\":true} means all",
+			      ret_problem);
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+		const json_t *value = json_object_get(select, strings[i]);
+
+		if (value && !json_is_string(value))
+			return refuse(PROBLEM_TYPE, strings[i], "must be a string", ret_problem);
+	}
+	if (encrypted && !json_is_boolean(encrypted))
+		return refuse(PROBLEM_TYPE, "encrypted", "must be true or false", ret_problem);
+	if (all && !json_is_true(all))
+		return refuse(PROBLEM_VALUE, "all", "it can only be true", ret_problem);
+	return check_label(json_object_get(select, "label"), ret_problem) < 0
+		       ? -1
+		       : check_sample(select, ret_problem);
+}
+
+/* ---- members --------------------------------------------------------------------------------- */
+
+static int read_select(struct request *request, const json_t *body, json_t *definition,
+		       struct problem *ret_problem)
+{
+	json_t *select = json_object_get(body, "select");
+
+	if (!select)
+		return refuse(PROBLEM_VALUE, "select", "it is missing", ret_problem);
+	if (!json_is_object(select))
+		return refuse(PROBLEM_TYPE, "select", "must be an object", ret_problem);
+	if (body_check_members(&request->body, select, selector_members, ret_problem) < 0)
+		return -1;
+	if (check_selector(select, ret_problem) < 0)
+		return -1;
+	json_object_set(definition, "select", select);
+	return 0;
+}
+
+static int read_origins(const json_t *origins, json_t *definition, struct problem *ret_problem)
+{
+	const json_t *one;
+	size_t i;
+
+	if (!json_is_array(origins))
+		return refuse(PROBLEM_TYPE, "origins", "must be an array", ret_problem);
+	if (json_array_size(origins) > ORIGINS_MAX)
+		return refuse(PROBLEM_RANGE, "origins", "at most 1024", ret_problem);
+	json_array_foreach(origins, i, one) {
+		if (!json_is_string(one))
+			return refuse(PROBLEM_TYPE, "origins", "must hold strings", ret_problem);
+	}
+	json_object_set_new(definition, "origins", json_deep_copy(origins));
+	return 0;
+}
+
+/* alt and origin, or origins. */
+static int read_frame(const json_t *body, json_t *definition, struct problem *ret_problem)
+{
+	json_t *alt = json_object_get(body, "alt"), *origin = json_object_get(body, "origin");
+	const json_t *origins = json_object_get(body, "origins");
+
+	if (origins && (alt || origin))
+		return refuse(PROBLEM_VALUE, "origins", "it excludes alt and origin", ret_problem);
+	if (origins)
+		return read_origins(origins, definition, ret_problem);
+	if (!alt)
+		return refuse(PROBLEM_VALUE, "alt", "alt and origin, or origins, are needed",
+			      ret_problem);
+	if (!json_is_string(alt))
+		return refuse(PROBLEM_TYPE, "alt", "must be a string", ret_problem);
+	if (!origin) {
+		*ret_problem = problem_of_error(API_EALTSVCORIGIN, "origin", NULL, NULL);
+		return -1;
+	}
+	if (!json_is_string(origin))
+		return refuse(PROBLEM_TYPE, "origin", "must be a string", ret_problem);
+	json_object_set(definition, "alt", alt);
+	json_object_set(definition, "origin", origin);
+	return 0;
+}
+
+static int read_priority(const json_t *body, json_t *definition, struct problem *ret_problem)
+{
+	json_t *priority = json_object_get(body, "priority");
+	json_int_t number = json_integer_value(priority);
+
+	if (priority && !json_is_integer(priority))
+		return refuse(PROBLEM_TYPE, "priority", "must be an integer", ret_problem);
+	if (number < INT32_MIN || number > INT32_MAX)
+		return refuse(PROBLEM_RANGE, "priority", NULL, ret_problem);
+	json_object_set_new(definition, "priority", json_integer(number));
+	return 0;
+}
+
+/* A number over 0 and up to max; NULL: the default. */
+static int read_positive(const json_t *object, const char *name, const char *field, double max,
+			 json_t *otherwise, json_t **ret, struct problem *ret_problem)
+{
+	const json_t *value = json_object_get(object, name);
+	double number = json_number_value(value);
+
+	if (!value || json_is_null(value)) {
+		*ret = json_incref(otherwise);
+		return 0;
+	}
+	if (!json_is_number(value))
+		return refuse(PROBLEM_TYPE, field, "must be a number", ret_problem);
+	if (!(number > 0 && number <= max))
+		return refuse(PROBLEM_RANGE, field, "must be over 0", ret_problem);
+	*ret = number_json(number);
+	return 0;
+}
+
+static int read_rollout(struct request *request, const json_t *body, json_t *definition,
+			struct problem *ret_problem)
+{
+	static const char *const members[] = {"percent", "perSecond", NULL};
+	const json_t *rollout = json_object_get(body, "rollout");
+	json_t *percent = NULL, *per_second = NULL, *whole;
+	int r = 0;
+
+	if (rollout && !json_is_null(rollout) && !json_is_object(rollout))
+		return refuse(PROBLEM_TYPE, "rollout", "must be an object", ret_problem);
+	if (json_is_object(rollout) &&
+	    body_check_members(&request->body, rollout, members, ret_problem) < 0)
+		return -1;
+	whole = json_integer(100);
+	if (read_positive(rollout, "percent", "rollout.percent", 100, whole, &percent,
+			  ret_problem) < 0 ||
+	    read_positive(rollout, "perSecond", "rollout.perSecond", PER_SECOND_MAX, json_null(),
+			  &per_second, ret_problem) < 0)
+		r = -1;
+	else
+		json_object_set_new(
+			definition, "rollout",
+			json_pack("{s:O, s:O}", "percent", percent, "perSecond", per_second));
+	json_decref(whole);
+	json_decref(percent);
+	json_decref(per_second);
+	return r;
+}
+
+/* One of the words; the first is the default. */
+static int read_word(const json_t *body, const char *name, const char *const *words,
+		     json_t *definition, struct problem *ret_problem)
+{
+	json_t *value = json_object_get(body, name);
+
+	if (!value) {
+		json_object_set_new(definition, name, json_string(words[0]));
+		return 0;
+	}
+	if (!json_is_string(value))
+		return refuse(PROBLEM_TYPE, name, "must be a string", ret_problem);
+	for (; *words; words++) {
+		if (strcmp(*words, json_string_value(value)) != 0)
+			continue;
+		json_object_set(definition, name, value);
+		return 0;
+	}
+	return refuse(PROBLEM_VALUE, name, NULL, ret_problem);
+}
+
+static int read_expires(const json_t *body, json_t *definition, struct problem *ret_problem)
+{
+	json_t *expires = json_object_get(body, "expires");
+	int64_t when;
+
+	if (!expires || json_is_null(expires)) {
+		json_object_set_new(definition, "expires", json_null());
+		return 0;
+	}
+	if (!json_is_string(expires))
+		return refuse(PROBLEM_TYPE, "expires", "must be a string", ret_problem);
+	if (time_parse(json_string_value(expires), &when) < 0)
+		return refuse(PROBLEM_VALUE, "expires", "not a time of RFC 3339", ret_problem);
+	json_object_set(definition, "expires", expires);
+	return 0;
+}
+
+static int read_paused(const json_t *body, json_t *definition, struct problem *ret_problem)
+{
+	const json_t *paused = json_object_get(body, "paused");
+
+	if (paused && !json_is_boolean(paused))
+		return refuse(PROBLEM_TYPE, "paused", "must be true or false", ret_problem);
+	json_object_set_new(definition, "paused", json_boolean(json_is_true(paused)));
+	return 0;
+}
+
+int policy_body_read(struct request *request, const json_t *body, json_t **ret_definition,
+		     struct problem *ret_problem)
+{
+	static const char *const vias[] = {"frame", "header", "both", NULL};
+	static const char *const lints[] = {"on", "off", NULL};
+	json_t *definition = json_object();
+
+	if (read_select(request, body, definition, ret_problem) < 0 ||
+	    read_frame(body, definition, ret_problem) < 0 ||
+	    read_priority(body, definition, ret_problem) < 0 ||
+	    read_rollout(request, body, definition, ret_problem) < 0 ||
+	    read_word(body, "via", vias, definition, ret_problem) < 0 ||
+	    read_word(body, "lint", lints, definition, ret_problem) < 0 ||
+	    read_expires(body, definition, ret_problem) < 0 ||
+	    read_paused(body, definition, ret_problem) < 0) {
+		json_decref(definition);
+		return -1;
+	}
+	if (policy_body_is_origin(definition) &&
+	    strcmp(json_string_value(json_object_get(definition, "via")), "frame") != 0) {
+		json_decref(definition);
+		return refuse(PROBLEM_VALUE, "via", "ORIGIN has no header field", ret_problem);
+	}
+	*ret_definition = definition;
+	return 0;
+}
+
+/* ---- the rest -------------------------------------------------------------------------------- */
+
+/* Deep as the documents are: body.c and jansson bound that. */
+json_t *policy_body_merge(const json_t *target, const json_t *patch) /* NOLINT(misc-no-recursion) */
+{
+	json_t *result, *value;
+	const char *name;
+
+	if (!json_is_object(patch))
+		return json_deep_copy(patch);
+	result = json_is_object(target) ? json_deep_copy(target) : json_object();
+	json_object_foreach((json_t *)patch, name, value) {
+		if (json_is_null(value))
+			json_object_del(result, name);
+		else
+			json_object_set_new(
+				result, name,
+				policy_body_merge(json_object_get(result, name), value));
+	}
+	return result;
+}
+
+bool policy_body_is_origin(const json_t *definition)
+{
+	return json_object_get(definition, "origins") != NULL;
+}
+
+int policy_body_lint(const json_t *definition, struct problem *ret_problem)
+{
+	const char *alt = json_string_value(json_object_get(definition, "alt"));
+	const char *lint = json_string_value(json_object_get(definition, "lint"));
+	int r;
+
+	if (!alt)
+		return 0;
+	r = alt_check_chars(alt, strlen(alt));
+	if (r == 0 && strcmp(lint, "on") == 0)
+		r = alt_value_parse(alt, strlen(alt), NULL, NULL);
+	if (r >= 0)
+		return 0;
+	*ret_problem =
+		problem_of_error(r, "alt", r == API_EALTGRAMMAR ? "alt-grammar" : NULL, NULL);
+	return -1;
+}
+
+static void on_alternative(const struct alt_alternative *alternative, void *user)
+{
+	int64_t *longest = user;
+	int64_t age = alternative->has_max_age ? alternative->max_age : ALT_MAX_AGE_DEFAULT;
+
+	if (age > *longest)
+		*longest = age;
+}
+
+int64_t policy_body_max_age(const json_t *definition)
+{
+	const char *alt = json_string_value(json_object_get(definition, "alt"));
+	int64_t longest = 0;
+
+	/* What no grammar covers (lint off) is remembered for as long as nobody said otherwise. */
+	if (alt && alt_value_parse(alt, strlen(alt), on_alternative, &longest) < 0 &&
+	    longest < ALT_MAX_AGE_DEFAULT)
+		longest = ALT_MAX_AGE_DEFAULT;
+	return longest;
+}
