@@ -785,8 +785,7 @@ static void take_headers(struct response *r, const struct frame *frame)
 
 static void take_data(struct response *r, const struct frame *frame)
 {
-	r->body = realloc(r->body, r->len + frame->length + 1);
-	assert_non_null(r->body);
+	r->body = grow(r->body, &r->cap, r->len + frame->length + 1, 1);
 	memcpy(r->body + r->len, frame->payload, frame->length);
 	r->len += frame->length;
 	r->body[r->len] = '\0';

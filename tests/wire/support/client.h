@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CLIENT_DEADLINE_MS 10000
+#define CLIENT_DEADLINE_MS 30000
 
 enum {
 	FRAME_DATA = 0x0,
@@ -170,6 +170,7 @@ struct response {
 	const struct frame *trailer; /* borrowed, or NULL */
 	uint8_t *body;
 	size_t len;
+	size_t cap;
 	bool ended; /* END_STREAM came */
 	bool reset; /* RST_STREAM came */
 	uint32_t code;
