@@ -4,7 +4,7 @@
 #   SAN=address, thread   build for a sanitizer (address: with undefined), in build/asan or build/tsan
 #   JOBS=N                how many things `make check` builds at once
 #   DEPENDENCIES=skip     install nothing, ever
-#   PREFIX, LIBDIR, DESTDIR   where `make install` puts things
+#   PREFIX, LIBDIR, DESTDIR   where `make install` puts things (packaging/packaging.mk has the rest)
 
 SAN ?=
 BUILD ?= build$(SANDIR_$(SAN))
@@ -109,6 +109,7 @@ $(foreach app,$(APPS),$(eval $(call app_rule,$(app))))
 #   tests/wire/*.c                   linked with libh2sess.so, and tests/wire/support/*.c in each
 #   tests/interop/*_main.c           helper programs, linked with libh2sess.so: BUILD/tests/NAME_main
 #   tests/fuzz/fuzz_*.c              like the unit tests, by what follows fuzz_ (library by default)
+#   tests/package/*.mjs              what is installed; of the plain build only
 #   tests/api/*.mjs, interop/*.mjs   a test when it imports node:test, a helper when it does not
 
 test_programs = $(patsubst tests/%.c,$(BUILD)/tests/%,$(1))
@@ -118,6 +119,7 @@ WIRE_SUPPORT_OBJ = $(call obj,$(wildcard tests/wire/support/*.c))
 HELPERS = $(patsubst tests/interop/%.c,$(BUILD)/tests/%,$(wildcard tests/interop/*_main.c))
 FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS = $(patsubst %,$(BUILD)/tests/fuzz/%,$(FUZZERS))
+PACKAGE_TESTS = $(wildcard tests/package/*.mjs)
 NODE_TESTS = $(shell grep -ls "['\"]node:test['\"]" tests/api/*.mjs tests/interop/*.mjs)
 
 # Archives: a test pulls what it needs, and only one app's descriptor.
@@ -172,7 +174,7 @@ check: dependencies ## install what is missing, build, lint, run every test, wit
 	$(MAKE) -j$(JOBS) all tests lint
 	$(MAKE) -j$(JOBS) SAN=address BUILD=$(BUILD)/asan all tests
 	$(MAKE) -j$(JOBS) SAN=thread BUILD=$(BUILD)/tsan all tests
-	tests/run H2SESS_BUILD=$(BUILD) $(UNIT_TESTS) $(WIRE_TESTS) $(REPLAYS) $(NODE_TESTS) \
+	tests/run H2SESS_BUILD=$(BUILD) $(UNIT_TESTS) $(WIRE_TESTS) $(REPLAYS) $(NODE_TESTS) $(PACKAGE_TESTS) \
 		H2SESS_BUILD=$(BUILD)/asan $(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(UNIT_TESTS) \
 			$(WIRE_TESTS) $(REPLAYS)) $(NODE_TESTS) \
 		H2SESS_BUILD=$(BUILD)/tsan "RUN_UNDER=$(NO_ASLR)" \
@@ -180,7 +182,7 @@ check: dependencies ## install what is missing, build, lint, run every test, wit
 			$(filter tests/interop/%,$(NODE_TESTS))
 
 check-fast: all tests ## only the plain build's tests, without lint
-	tests/run H2SESS_BUILD=$(BUILD) $(UNIT_TESTS) $(WIRE_TESTS) $(REPLAYS) $(NODE_TESTS)
+	tests/run H2SESS_BUILD=$(BUILD) $(UNIT_TESTS) $(WIRE_TESTS) $(REPLAYS) $(NODE_TESTS) $(PACKAGE_TESTS)
 
 dependencies: ## install the packages that are missing (packaging/common/dependencies)
 ifneq ($(DEPENDENCIES),skip)
@@ -263,7 +265,8 @@ $(BUILD)/install/h2sess.pc: packaging/common/h2sess.pc.in FORCE
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 		-e 's|@VERSION@|$(VERSION)|' $< > $@
 
-install: all $(BUILD)/install/h2sess-worker $(BUILD)/install/h2sess.pc ## install below DESTDIR and PREFIX
+install: ## install below DESTDIR and PREFIX
+install-programs: all $(BUILD)/install/h2sess-worker $(BUILD)/install/h2sess.pc
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/h2sess/apps $(DESTDIR)$(LIBDIR)/pkgconfig \
 		$(DESTDIR)$(INCLUDEDIR)/h2sess
 	$(INSTALL) -m 0755 $(BUILD)/install/h2sess-worker $(DAEMON) $(DESTDIR)$(BINDIR)
@@ -290,7 +293,9 @@ fuzz: dependencies ## fuzz each target for FUZZ_SECONDS (60)
 			$(BUILD)/fuzz/corpus/$$f tests/fuzz/corpus/$${f#fuzz_}; \
 	done
 
-deb rpm: ## make packages (not there yet)
+include packaging/packaging.mk
+
+rpm: ## make packages (not there yet)
 	@echo "make $@: there is no packaging for this yet" >&2; exit 1
 
 clean: ## remove what was built
@@ -301,6 +306,6 @@ help: ## this list
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 .PHONY: all lib worker controld tests fuzzers check check-fast dependencies lint format-check format \
-	tidy cppcheck install demo fuzz benchmarks bench deb rpm clean help FORCE
+	tidy cppcheck install install-programs demo fuzz benchmarks bench rpm clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
