@@ -307,6 +307,8 @@ static void arm_linger_timer(struct loop *loop)
 	if (list_empty(&loop->lingering) || uv_is_active((uv_handle_t *)&loop->linger_timer))
 		return;
 	first = container_of(loop->lingering.next, struct conn, linger_link);
+	if (first->linger_until == UINT64_MAX)
+		return;
 	loop->linger_timer.data = loop;
 	uv_timer_start(&loop->linger_timer, on_linger_timer,
 		       first->linger_until > now ? first->linger_until - now : 0, 0);
@@ -321,13 +323,30 @@ void conn_end_lingering(struct loop *loop)
 
 		if (c->linger_until > loop_now(loop))
 			break;
-		server_count_limit(loop->server, LIMIT_linger_timeout_ms);
+		server_count_limit(loop->server, c->unknown ? LIMIT_unknown_protocol_timeout_ms
+							    : LIMIT_linger_timeout_ms);
 		close_now(c);
 	}
 	arm_linger_timer(loop);
 }
 
-void conn_release(struct conn *c)
+/* Behind those that end sooner, which are most of them in front, so it is looked for from the end. */
+static void linger(struct conn *c, uint32_t ms)
+{
+	struct loop *loop = c->loop;
+	struct list *pos = loop->lingering.prev;
+
+	c->linger_until = ms == UINT32_MAX ? UINT64_MAX : loop_now(loop) + ms;
+	while (pos != &loop->lingering &&
+	       container_of(pos, struct conn, linger_link)->linger_until > c->linger_until)
+		pos = pos->prev;
+	list_add_head(pos, &c->linger_link);
+	if (loop->lingering.next == &c->linger_link)
+		uv_timer_stop(&loop->linger_timer);
+	arm_linger_timer(loop);
+}
+
+static void release(struct conn *c, uint32_t linger_ms)
 {
 	bool lost = !c->handler;
 
@@ -340,9 +359,18 @@ void conn_release(struct conn *c)
 		return;
 	}
 	say_goodbye(c);
-	c->linger_until = loop_now(c->loop) + server_limits(c->loop->server)->linger_timeout_ms;
-	list_add_tail(&c->loop->lingering, &c->linger_link);
-	arm_linger_timer(c->loop);
+	linger(c, linger_ms);
+}
+
+void conn_release(struct conn *c)
+{
+	release(c, server_limits(c->loop->server)->linger_timeout_ms);
+}
+
+void conn_release_unknown(struct conn *c)
+{
+	c->unknown = true;
+	release(c, server_limits(c->loop->server)->unknown_protocol_timeout_ms);
 }
 
 void conn_abort(struct conn *c)
@@ -514,6 +542,10 @@ int conn_new(struct loop *loop, int fd, SSL *ssl, const struct conn_handler *han
 	c->ssl = ssl;
 	if (ssl) {
 		c->handshaking = !SSL_is_init_finished(ssl);
+		if (SSL_get_rbio(ssl)) /* a host's, which goes now: the descriptor stays */
+			BIO_set_close(SSL_get_rbio(ssl), BIO_NOCLOSE);
+		if (SSL_get_wbio(ssl))
+			BIO_set_close(SSL_get_wbio(ssl), BIO_NOCLOSE);
 		SSL_set_bio(ssl, bio, bio);
 		bio = NULL; /* ssl owns it now */
 	}

@@ -48,6 +48,7 @@ struct conn {
 	size_t net_len;
 	bool handshaking;
 	bool released;	 /* nobody listens any more: lingering */
+	bool unknown;	 /* it lingers for limits.unknown_protocol_timeout_ms */
 	bool goodbye;	 /* close_notify and FIN have been sent */
 	bool closed;	 /* the descriptor is gone; the handle ends soon */
 	bool tls_failed; /* no SSL_shutdown() after that */
@@ -79,6 +80,9 @@ int conn_write(struct conn *c, const uint8_t *data, size_t len);
  * called again.
  */
 void conn_release(struct conn *c);
+
+/* The same for a peer to whom we spoke in a protocol of our own choice: it has longer to go. */
+void conn_release_unknown(struct conn *c);
 
 /* The same without waiting for anything. */
 void conn_abort(struct conn *c);

@@ -17,6 +17,7 @@
  */
 #include "control.h"
 #include "memory.h"
+#include "open_struct.h"
 #include "values.h"
 
 #include <signal.h>
@@ -353,12 +354,14 @@ static int run_thread(struct h2sess_control *control)
 int h2sess_control_start(struct h2sess_server *srv, const struct h2sess_control_options *options,
 			 struct h2sess_control **ret)
 {
+	struct h2sess_control_options own;
 	struct h2sess_control *control;
 	int r;
 
-	if (!srv || !options || !ret || !control_options_ok(options))
+	if (!srv || !options || !ret || open_struct_read(&own, sizeof(own), options) < 0 ||
+	    !control_options_ok(&own))
 		return H2SESS_EINVAL;
-	r = control_new(srv, options, &control);
+	r = control_new(srv, &own, &control);
 	if (r < 0)
 		return r;
 	r = run_thread(control);

@@ -45,7 +45,7 @@ bool control_options_ok(const struct h2sess_control_options *o)
 {
 	size_t path_len;
 
-	if (o->size < sizeof(*o) || o->n_labels > CONTROL_LABELS_MAX)
+	if (o->n_labels > CONTROL_LABELS_MAX || (o->n_labels && !o->labels))
 		return false;
 	path_len = o->path ? strnlen(o->path, CONTROL_PATH_MAX + 1) : 0;
 	if (path_len < 1 || path_len > CONTROL_PATH_MAX)

@@ -16,6 +16,7 @@
 #include "emitter.h"
 
 #include "memory.h"
+#include "open_struct.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -331,25 +332,30 @@ int h2sess_emit(struct h2sess_emitter *e, const char *name, const void *data, si
 {
 	struct h2sess_event ev = {.size = sizeof(ev), .name = name, .data = data, .len = len};
 	enum event_id id;
+	bool heard;
 
 	if (!e)
 		return H2SESS_EARGTYPE;
 	id = known_event(e, name);
 	if (id == EVENT_NONE)
 		return H2SESS_EEVENT;
-	return emitter_emit(e, id, &ev);
+	heard = emitter_emit(e, id, &ev);
+	if (!heard && id == EVENT_ERROR && e->unheard_error)
+		e->unheard_error(e);
+	return heard;
 }
 
 int h2sess_emit_event(struct h2sess_emitter *e, const struct h2sess_event *ev)
 {
+	struct h2sess_event own;
 	enum event_id id;
 
-	if (!e || !ev || ev->size < sizeof(*ev))
+	if (!e || !ev || open_struct_read(&own, sizeof(own), ev) < 0)
 		return H2SESS_EARGTYPE;
-	id = event_by_name(ev->name);
+	id = event_by_name(own.name);
 	if (id == EVENT_NONE)
 		return H2SESS_EEVENT;
-	return emitter_emit(e, id, ev);
+	return emitter_emit(e, id, &own);
 }
 
 size_t h2sess_listener_count(const struct h2sess_emitter *e, const char *name)

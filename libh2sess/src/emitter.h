@@ -26,6 +26,8 @@ struct h2sess_emitter {
 	 * anything, so it stands between the prepended listeners and the others.
 	 */
 	struct h2sess_emitter *forward;
+	/* The host has emitted `error` and nobody listened; NULL: nothing happens. */
+	void (*unheard_error)(struct h2sess_emitter *e);
 	uint32_t forwarded; /* bits of the events that do */
 	uint32_t wanted; /* bit (1 << event_id): somebody may listen; never clears while emitting */
 	uint16_t count;

@@ -82,7 +82,7 @@ uint16_t listen_port(const struct sockaddr_storage *ss)
 }
 
 /* Accepted sockets inherit these: no call for each of them. */
-static void set_options(int fd)
+void listen_set_options(int fd)
 {
 	int on = 1, lowat = NOTSENT_LOWAT;
 
@@ -100,7 +100,7 @@ static int open_listener(struct sockaddr_storage *ss)
 	fd = socket(ss->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return listen_error(errno);
-	set_options(fd);
+	listen_set_options(fd);
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0 ||
 	    bind(fd, (struct sockaddr *)ss, address_length(ss)) < 0 || listen(fd, BACKLOG) < 0 ||
@@ -148,7 +148,7 @@ int listen_prepare(int fd, struct sockaddr_storage *ret)
 	if (!listen_is_listening(fd) || getsockname(fd, (struct sockaddr *)ret, &len) < 0)
 		return H2SESS_EINVAL;
 	if (ret->ss_family != AF_UNIX)
-		set_options(fd);
+		listen_set_options(fd);
 	return 0;
 }
 

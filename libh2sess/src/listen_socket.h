@@ -15,6 +15,9 @@ int listen_prepare(int fd, struct sockaddr_storage *ret);
 
 uint16_t listen_port(const struct sockaddr_storage *ss);
 
+/* What every socket of ours has: no delay, keep-alive, little ahead of the peer's window. */
+void listen_set_options(int fd);
+
 /* An errno of socket(), bind() and their like as an error of ours. */
 int listen_error(int e);
 

@@ -5,6 +5,8 @@
  */
 #include "memory.h"
 
+#include "open_struct.h"
+
 #include <h2sess/h2sess.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -68,15 +70,17 @@ char *mem_strdup(const char *s)
 
 int h2sess_set_allocator(const struct h2sess_allocator *allocator)
 {
+	struct h2sess_allocator own;
+
 	if (atomic_load(&frozen))
 		return H2SESS_ESTATE;
 	if (!allocator) {
 		memset(&hook, 0, sizeof(hook));
 		return 0;
 	}
-	if (allocator->size < sizeof(*allocator) || !allocator->malloc_fn ||
-	    !allocator->realloc_fn || !allocator->free_fn)
+	if (open_struct_read(&own, sizeof(own), allocator) < 0 || !own.malloc_fn ||
+	    !own.realloc_fn || !own.free_fn)
 		return H2SESS_EINVAL;
-	hook = *allocator;
+	hook = own;
 	return 0;
 }

@@ -139,7 +139,7 @@ int push_value_new(const struct h2sess_push *push, struct push_value **ret)
 	struct push_value *v;
 	int r;
 
-	if (push->size < sizeof(*push) || push->kind > H2SESS_PUSH_ORIGIN)
+	if (push->kind > H2SESS_PUSH_ORIGIN)
 		return H2SESS_EINVAL;
 	r = value_alloc((int)push->kind, push->by, &v);
 	if (r < 0)

@@ -15,6 +15,7 @@
 #include "server.h"
 
 #include "memory.h"
+#include "open_struct.h"
 #include "session.h"
 
 #include <pthread.h>
@@ -40,6 +41,8 @@ static void server_destroy(struct h2sess_server *srv)
 {
 	size_t i;
 
+	if (!srv)
+		return;
 	for (i = 0; i < srv->n_loops; i++)
 		loop_done(&srv->loops[i]);
 	mem_free(srv->loops);
@@ -72,34 +75,36 @@ static struct h2sess_server *server_alloc(void)
 	return srv;
 }
 
+/* A server of these options, or as much of it as could be made. */
+static int make(const struct h2sess_options *options, struct h2sess_server **ret,
+		const char **ret_field)
+{
+	int r;
+
+	*ret_field = "threads";
+	if (options->threads > H2SESS_THREADS_MAX)
+		return H2SESS_ERANGE;
+	mem_freeze();
+	*ret = server_alloc();
+	if (!*ret)
+		return H2SESS_ENOMEM;
+	r = server_use_options(*ret, options, ret_field);
+	if (r < 0)
+		return r;
+	*ret_field = "threads";
+	return make_loops(*ret, options->threads ? options->threads : 1);
+}
+
 int h2sess_server_new(const struct h2sess_options *options, struct h2sess_server **ret,
 		      const char **ret_field)
 {
-	const struct h2sess_options none = H2SESS_OPTIONS_INIT;
+	struct h2sess_options own = H2SESS_OPTIONS_INIT;
 	const char *field = "options";
-	struct h2sess_server *srv;
-	int r;
+	struct h2sess_server *srv = NULL;
+	int r = options ? open_struct_read(&own, sizeof(own), options) : 0;
 
-	if (!options)
-		options = &none;
-	if (ret_field)
-		*ret_field = field;
-	if (options->size < sizeof(*options))
-		return H2SESS_EINVAL;
-	if (options->threads > H2SESS_THREADS_MAX) {
-		if (ret_field)
-			*ret_field = "threads";
-		return H2SESS_ERANGE;
-	}
-	mem_freeze();
-	srv = server_alloc();
-	if (!srv)
-		return H2SESS_ENOMEM;
-	r = server_use_options(srv, options, &field);
-	if (r == 0) {
-		field = "threads";
-		r = make_loops(srv, options->threads ? options->threads : 1);
-	}
+	if (r == 0)
+		r = make(&own, &srv, &field);
 	if (r < 0) {
 		server_destroy(srv);
 		if (ret_field)

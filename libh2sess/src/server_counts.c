@@ -10,6 +10,7 @@
  * for an address.
  */
 #include "memory.h"
+#include "open_struct.h"
 #include "server.h"
 
 #include <string.h>
@@ -45,19 +46,18 @@ uint64_t h2sess_server_limit_count(struct h2sess_server *srv, const char *counte
 
 int h2sess_server_stats(struct h2sess_server *srv, struct h2sess_server_stats *ret)
 {
+	struct h2sess_server_stats stats = {.size = sizeof(stats)};
 	const struct server_counters *c = &srv->counters;
 
-	if (ret->size < sizeof(*ret))
-		return H2SESS_EINVAL;
-	ret->sessions = atomic_load(&c->sessions);
-	ret->sessions_total = atomic_load(&c->sessions_total);
-	ret->streams_total = atomic_load(&c->streams_total);
-	ret->misdirected = atomic_load(&c->misdirected);
-	ret->alt_used = atomic_load(&c->alt_used);
-	ret->bytes_received = atomic_load(&c->bytes_received);
-	ret->bytes_sent = atomic_load(&c->bytes_sent);
-	ret->connections = atomic_load(&c->connections);
-	return 0;
+	stats.sessions = atomic_load(&c->sessions);
+	stats.sessions_total = atomic_load(&c->sessions_total);
+	stats.streams_total = atomic_load(&c->streams_total);
+	stats.misdirected = atomic_load(&c->misdirected);
+	stats.alt_used = atomic_load(&c->alt_used);
+	stats.bytes_received = atomic_load(&c->bytes_received);
+	stats.bytes_sent = atomic_load(&c->bytes_sent);
+	stats.connections = atomic_load(&c->connections);
+	return open_struct_write(ret, &stats, sizeof(stats));
 }
 
 /* ---- connections ----------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
  */
 #include "listen_socket.h"
 #include "memory.h"
+#include "open_struct.h"
 #include "server.h"
 #include "session.h"
 
@@ -325,6 +326,7 @@ static void do_adopt(struct loop *loop, void *arg)
 {
 	struct adopt_order *order = arg;
 
+	listen_set_options(order->fd); /* an accepted socket has them of its listener */
 	if (!loop || session_new(loop, order->fd, order->ssl, order->data, order->len) < 0) {
 		SSL_free(order->ssl);
 		close(order->fd);
@@ -332,20 +334,25 @@ static void do_adopt(struct loop *loop, void *arg)
 	mem_free(order);
 }
 
+static bool is_connected(int fd)
+{
+	struct sockaddr_storage ss;
+	int type = 0;
+	socklen_t len = sizeof(type), ss_len = sizeof(ss);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM &&
+	       getpeername(fd, (struct sockaddr *)&ss, &ss_len) == 0;
+}
+
 static int check_adopt(struct h2sess_server *srv, int fd, SSL *ssl,
 		       const struct h2sess_adopt_options *options)
 {
-	int type = 0;
-	socklen_t len = sizeof(type);
-
-	if (options && (options->size < sizeof(*options) || (options->len && !options->data)))
-		return H2SESS_EINVAL;
-	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_STREAM ||
-	    listen_is_listening(fd))
+	if ((options->len && !options->data) || !is_connected(fd))
 		return H2SESS_EINVAL;
 	if (atomic_load(&srv->closing) || (ssl && !SSL_is_init_finished(ssl)))
 		return H2SESS_ESTATE;
-	if (ssl && tls_protocol_of(ssl) != TLS_PROTOCOL_H2)
+	if (ssl && (tls_protocol_of(ssl) != TLS_PROTOCOL_H2 || SSL_get_rfd(ssl) != fd ||
+		    SSL_get_wfd(ssl) != fd))
 		return H2SESS_EINVAL;
 	if (atomic_load(&srv->counters.connections) >= server_limits(srv)->max_sessions) {
 		server_count_limit(srv, LIMIT_max_sessions);
@@ -357,22 +364,23 @@ static int check_adopt(struct h2sess_server *srv, int fd, SSL *ssl,
 int h2sess_server_adopt(struct h2sess_server *srv, int fd, void *ssl,
 			const struct h2sess_adopt_options *options)
 {
-	size_t len = options ? options->len : 0;
+	struct h2sess_adopt_options own = {.size = sizeof(own)};
 	struct adopt_order *order;
 	struct loop *loop;
-	int r;
+	int r = options ? open_struct_read(&own, sizeof(own), options) : 0;
 
-	r = check_adopt(srv, fd, ssl, options);
+	if (r == 0)
+		r = check_adopt(srv, fd, ssl, &own);
 	if (r < 0)
 		return r;
-	order = mem_alloc(sizeof(*order) + len);
+	order = mem_alloc(sizeof(*order) + own.len);
 	if (!order)
 		return H2SESS_ENOMEM;
 	order->fd = fd;
 	order->ssl = ssl;
-	order->len = len;
-	if (len)
-		memcpy(order->data, options->data, len);
+	order->len = own.len;
+	if (own.len)
+		memcpy(order->data, own.data, own.len);
 	loop = &srv->loops[atomic_fetch_add(&srv->next_loop, 1) % srv->n_loops];
 	r = loop_post(loop, do_adopt, order);
 	if (r < 0)

@@ -15,6 +15,7 @@
  * a reload that changes none of them makes none.
  */
 #include "memory.h"
+#include "open_struct.h"
 #include "proxy_peers.h"
 #include "server.h"
 #include "server_origins.h"
@@ -37,14 +38,18 @@ struct fresh {
 
 /* ---- limits ---------------------------------------------------------------------------------- */
 
-static void fill_limits(struct h2sess_limits *limits, const struct h2sess_limits *given)
+/* Returns 0, H2SESS_EINVAL (without a size). */
+static int fill_limits(struct h2sess_limits *limits, const struct h2sess_limits *given)
 {
-	memset(limits, 0, sizeof(*limits));
+	const struct h2sess_limits none = H2SESS_LIMITS_INIT;
+
+	if (open_struct_read(limits, sizeof(*limits), given ? given : &none) < 0)
+		return H2SESS_EINVAL;
 #define X(field, value, unit, counter, text) \
-	limits->field = given && given->field ? given->field : (value);
+	limits->field = limits->field ? limits->field : (value);
 #include <h2sess/limits.def>
 #undef X
-	limits->size = sizeof(*limits);
+	return 0;
 }
 
 /* *ret is NULL when they are those that the server has. */
@@ -52,20 +57,18 @@ static int make_limits(struct h2sess_server *srv, const struct h2sess_limits *gi
 		       struct limits_set **ret)
 {
 	const struct h2sess_limits *now = server_limits(srv);
-	struct limits_set *set;
+	struct limits_set *set = mem_calloc(1, sizeof(*set));
+	int r;
 
 	*ret = NULL;
-	if (given && given->size < sizeof(*given))
-		return H2SESS_EINVAL;
-	set = mem_calloc(1, sizeof(*set));
 	if (!set)
 		return H2SESS_ENOMEM;
-	fill_limits(&set->limits, given);
-	if (now && memcmp(now, &set->limits, sizeof(*now)) == 0)
+	r = fill_limits(&set->limits, given);
+	if (r < 0 || (now && memcmp(now, &set->limits, sizeof(*now)) == 0))
 		mem_free(set);
 	else
 		*ret = set;
-	return 0;
+	return r;
 }
 
 /* Under the lock, or before the start. */
@@ -83,6 +86,7 @@ static void use_limits(struct h2sess_server *srv, struct limits_set *set)
 static int make_settings(const struct h2sess_limits *limits, const struct h2sess_settings *given,
 			 struct h2sess_settings *ret)
 {
+	struct h2sess_settings own;
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
@@ -92,9 +96,9 @@ static int make_settings(const struct h2sess_limits *limits, const struct h2sess
 	ret->present = H2SESS_SETTING_MAX_CONCURRENT_STREAMS | H2SESS_SETTING_MAX_HEADER_LIST_SIZE;
 	if (!given)
 		return 0;
-	r = session_settings_check(given);
+	r = session_settings_read(&own, given);
 	if (r == 0)
-		session_settings_merge(ret, given);
+		session_settings_merge(ret, &own);
 	return r;
 }
 
@@ -197,12 +201,13 @@ void server_settings(struct h2sess_server *srv, struct h2sess_settings *ret)
 
 int h2sess_server_update_settings(struct h2sess_server *srv, const struct h2sess_settings *settings)
 {
-	int r = session_settings_check(settings);
+	struct h2sess_settings own;
+	int r = session_settings_read(&own, settings);
 
 	if (r < 0)
 		return r;
 	uv_mutex_lock(&srv->lock);
-	session_settings_merge(&srv->settings, settings);
+	session_settings_merge(&srv->settings, &own);
 	uv_mutex_unlock(&srv->lock);
 	return 0;
 }
@@ -244,25 +249,35 @@ static int reload_tls(struct h2sess_server *srv, const struct h2sess_options *op
 	return tls_reload(srv->tls, options, ret_field);
 }
 
+/* All or nothing: TLS comes last, since it is the only one that takes its place at once. */
+static int reload(struct h2sess_server *srv, const struct h2sess_options *options,
+		  const char **ret_field)
+{
+	struct fresh fresh;
+	int r = fresh_init(&fresh, srv, options, ret_field);
+
+	if (r < 0)
+		return r;
+	r = reload_tls(srv, options, ret_field);
+	if (r == 0) {
+		uv_mutex_lock(&srv->lock);
+		put_into_place(srv, &fresh);
+		uv_mutex_unlock(&srv->lock);
+		atomic_store(&srv->session_timeout_ms, timeout_of(options));
+	}
+	fresh_done(&fresh);
+	return r;
+}
+
 int h2sess_server_reload(struct h2sess_server *srv, const struct h2sess_options *options,
 			 const char **ret_field)
 {
+	struct h2sess_options own;
 	const char *field = "options";
-	struct fresh fresh;
-	int r = H2SESS_EINVAL;
+	int r = options ? open_struct_read(&own, sizeof(own), options) : H2SESS_EINVAL;
 
-	if (options && options->size >= sizeof(*options))
-		r = fresh_init(&fresh, srv, options, &field);
-	if (r == 0) {
-		r = reload_tls(srv, options, &field); /* the last that can fail */
-		if (r == 0) {
-			uv_mutex_lock(&srv->lock);
-			put_into_place(srv, &fresh);
-			uv_mutex_unlock(&srv->lock);
-			atomic_store(&srv->session_timeout_ms, timeout_of(options));
-		}
-		fresh_done(&fresh);
-	}
+	if (r == 0)
+		r = reload(srv, &own, &field);
 	if (ret_field)
 		*ret_field = field;
 	server_tell_changed(srv);

@@ -29,6 +29,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <syslog.h>
 
 #define UNKNOWN_PROTOCOL_ANSWER                                      \
 	"HTTP/1.0 403 Forbidden\r\nContent-Type: text/plain\r\n\r\n" \
@@ -199,7 +200,7 @@ static void refuse_protocol(struct h2sess_session *s)
 	static const char answer[] = UNKNOWN_PROTOCOL_ANSWER;
 
 	emit_on_server(s, EVENT_UNKNOWN_PROTOCOL, &ev);
-	server_count_limit(s->loop->server, LIMIT_unknown_protocol_timeout_ms);
+	s->unknown_protocol = true;
 	conn_write(s->conn, (const uint8_t *)answer, sizeof(answer) - 1);
 	s->quiet = true;
 	session_fail(s, 0, H2SESS_NO_ERROR);
@@ -325,10 +326,20 @@ static void note_addresses(struct h2sess_session *s, int fd)
 	name_address(&ss, s->local_address, &s->local_port);
 }
 
+/* The host has emitted `error` and nobody listens: Node would throw. */
+static void on_unheard_error(struct h2sess_emitter *e)
+{
+	struct h2sess_session *s = container_of(e, struct h2sess_session, emitter);
+
+	server_log(s->loop->server, LOG_WARNING, "session %s: nobody listens for its error", s->id);
+	session_fail(s, H2SESS_ESESSIONERROR, H2SESS_INTERNAL_ERROR);
+}
+
 static void init(struct h2sess_session *s, struct loop *loop)
 {
 	s->loop = loop;
 	emitter_init(&s->emitter, EMITTER_SESSION);
+	s->emitter.unheard_error = on_unheard_error;
 	s->emitter.forward = &loop->server->emitter;
 	s->emitter.forwarded = 1u << EVENT_STREAM | 1u << EVENT_TIMEOUT;
 	list_init(&s->dirty_link);
@@ -342,6 +353,7 @@ static void init(struct h2sess_session *s, struct loop *loop)
 	s->started_at = loop_now(loop);
 	s->active_at = loop_now(loop);
 	s->stream_at = loop_now(loop);
+	s->heard_at = loop_now(loop);
 	s->timeout_ms = atomic_load(&loop->server->session_timeout_ms);
 	guard_init(&s->guard, server_limits(loop->server)->reset_burst, loop_now(loop));
 }
@@ -470,7 +482,10 @@ static void release(struct h2sess_session *s)
 
 	nghttp2_session_del(s->ng);
 	s->ng = NULL;
-	conn_release(s->conn);
+	if (s->unknown_protocol)
+		conn_release_unknown(s->conn);
+	else
+		conn_release(s->conn);
 	s->conn = NULL;
 	session_info_done(s);
 	emitter_done(&s->emitter);

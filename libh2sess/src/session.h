@@ -93,7 +93,8 @@ struct h2sess_session {
 	bool draining;
 	bool paused;	/* nghttp2 stopped behind a piece of a body, for `data` to be heard */
 	bool announced; /* `connect` was emitted */
-	bool quiet;	/* destroyed without a GOAWAY: nghttp2 is not to be asked any more */
+	bool unknown_protocol; /* no ALPN: it was never one of ours */
+	bool quiet;	       /* destroyed without a GOAWAY: nghttp2 is not to be asked any more */
 	bool ended_by_nghttp2; /* it sent a GOAWAY of its own: the peer broke a rule */
 	uint64_t goaways;      /* submitted by us */
 	uint32_t own_goaways;  /* of these, not sent yet */
@@ -117,6 +118,7 @@ struct h2sess_session {
 	struct list settings; /* struct session_settings.link */
 	size_t n_settings;
 	struct h2sess_settings local_settings; /* acknowledged */
+	struct h2sess_settings *remote_custom; /* NULL: the peer sent none */
 	bool connect_protocol; /* ENABLE_CONNECT_PROTOCOL was announced: never 0 again */
 	struct list pings;     /* struct session_ping.link */
 	size_t n_pings;
@@ -148,21 +150,23 @@ struct h2sess_session {
 	bool resting;	       /* its pages have been dropped */
 	uint64_t memory;       /* bytes that the peer makes us hold: headers and write buffers */
 
-	uint64_t created_ms;	   /* Unix time */
-	uint64_t started_at;	   /* loop_now(): handshake and preface */
-	uint64_t header_since;	   /* a header block began; 0: none under way */
-	uint64_t active_at;	   /* last activity */
-	uint64_t stream_at;	   /* the last request began; started_at before the first */
-	uint64_t progress_at;	   /* bytes of a response left */
-	uint64_t progress_bytes;   /* since then */
-	uint64_t stalled_since;	   /* there is data that the peer does not take; 0: no */
-	uint64_t drain_close_at;   /* when the second GOAWAY of a drain goes out at the latest; 0:
+	uint64_t created_ms;	    /* Unix time */
+	uint64_t started_at;	    /* loop_now(): handshake and preface */
+	uint64_t header_since;	    /* a header block began; 0: none under way */
+	uint64_t active_at;	    /* last activity */
+	uint64_t stream_at;	    /* the last request began; started_at before the first */
+	uint64_t heard_at;	    /* bytes came */
+	uint64_t keepalive_sent_at; /* a PING of the keep-alive; 0: none since bytes came */
+	uint64_t progress_at;	    /* bytes of a response left */
+	uint64_t progress_bytes;    /* since then */
+	uint64_t stalled_since;	    /* there is data that the peer does not take; 0: no */
+	uint64_t drain_close_at;    /* when the second GOAWAY of a drain goes out at the latest; 0:
 				      none */
-	uint64_t drain_at;	   /* when what is left of a drain is destroyed; 0: never */
-	uint32_t timeout_ms;	   /* 0: off */
-	bool stream_timeouts;	   /* a stream has had one set */
-	uint64_t timer_due;	   /* for when it is armed; UINT64_MAX: it is not */
-	uint64_t bytes_counted_in; /* of conn.bytes_in, already in the server's counters */
+	uint64_t drain_at;	    /* when what is left of a drain is destroyed; 0: never */
+	uint32_t timeout_ms;	    /* 0: off */
+	bool stream_timeouts;	    /* a stream has had one set */
+	uint64_t timer_due;	    /* for when it is armed; UINT64_MAX: it is not */
+	uint64_t bytes_counted_in;  /* of conn.bytes_in, already in the server's counters */
 	uint64_t bytes_counted_out;
 };
 
@@ -220,7 +224,10 @@ void session_dispatch(struct h2sess_session *s);
 void session_forget(struct loop *loop);
 
 /* ---- session_settings.c ---------------------------------------------------------------------- */
-int session_settings_check(const struct h2sess_settings *settings);
+/* Read a host's settings and check them. Returns 0, H2SESS_ESETTING. */
+int session_settings_read(struct h2sess_settings *into, const struct h2sess_settings *from);
+/* Remember what a SETTINGS frame of the peer's said that nghttp2 does not. */
+int session_settings_received(struct h2sess_session *s, const struct h2sess_settings *settings);
 /* What is present in `from` replaces what `into` had. */
 void session_settings_merge(struct h2sess_settings *into, const struct h2sess_settings *from);
 int session_settings_submit(struct h2sess_session *s, const struct h2sess_settings *settings,

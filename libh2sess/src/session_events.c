@@ -15,6 +15,16 @@
 #include "session.h"
 #include "stream.h"
 
+/* It has had its share: the two-phase GOAWAY sends the client to a new connection. */
+static void look_at_requests(struct h2sess_session *s)
+{
+	if (s->streams_total < server_limits(s->loop->server)->max_requests || s->draining ||
+	    s->closed || s->destroyed)
+		return;
+	server_count_limit(s->loop->server, LIMIT_max_requests);
+	h2sess_session_drain(s, UINT32_MAX);
+}
+
 static void on_stream(struct h2sess_session *s, const struct pending_event *p)
 {
 	struct h2sess_stream *st = p->stream;
@@ -29,6 +39,7 @@ static void on_stream(struct h2sess_session *s, const struct pending_event *p)
 	session_active(s);
 	s->stream_at = loop_now(s->loop);
 	stream_emit(st, EVENT_STREAM, &ev);
+	look_at_requests(s);
 }
 
 static void on_data(struct h2sess_session *s, const struct pending_event *p)
@@ -81,7 +92,10 @@ static void on_remote_settings(struct h2sess_session *s, const struct pending_ev
 
 	s->preface = true;
 	session_active(s);
-	session_emit(s, EVENT_REMOTE_SETTINGS, &ev);
+	if (session_settings_received(s, p->data) < 0)
+		session_fail(s, H2SESS_ENOMEM, H2SESS_INTERNAL_ERROR);
+	else
+		session_emit(s, EVENT_REMOTE_SETTINGS, &ev);
 }
 
 static void on_settings_ack(struct h2sess_session *s, const struct pending_event *p)
@@ -123,14 +137,23 @@ static void on_goaway(struct h2sess_session *s, const struct pending_event *p)
 		session_fail(s, H2SESS_ESESSIONERROR, p->code);
 }
 
+/* Node: the stream that the frame was of is closed then, or the session where it was of none. */
 static void on_frame_error(struct h2sess_session *s, const struct pending_event *p)
 {
-	struct h2sess_event ev = {
-		.frame_type = p->frame_type, .stream_id = p->stream_id, .error = H2SESS_EPROTOCOL};
+	struct h2sess_stream *st = p->stream_id ? h2sess_session_stream(s, p->stream_id) : NULL;
+	struct h2sess_event ev = {.frame_type = p->frame_type,
+				  .stream_id = p->stream_id,
+				  .code = p->code,
+				  .error = H2SESS_EFRAME};
 
-	ev.stream = p->stream_id ? h2sess_session_stream(s, p->stream_id) : NULL;
-	if (!ev.stream || !stream_emit(ev.stream, EVENT_FRAME_ERROR, &ev))
+	session_active(s);
+	if (!st) {
 		session_emit(s, EVENT_FRAME_ERROR, &ev);
+		h2sess_session_close(s);
+		return;
+	}
+	stream_emit(st, EVENT_FRAME_ERROR, &ev);
+	h2sess_stream_close(st, p->code);
 }
 
 static void on_limit(struct h2sess_session *s, const struct pending_event *p)

@@ -392,14 +392,16 @@ static void on_goaway_sent(struct h2sess_session *s, const nghttp2_goaway *frame
 	session_push_goaway_sent(s, s->goaways - s->own_goaways);
 }
 
-static void note_local_end(struct h2sess_session *s, const nghttp2_frame_hd *hd)
+/* A piece of a response has left: activity, and the end of our half of the stream, or not. */
+static void note_response(struct h2sess_session *s, const nghttp2_frame_hd *hd)
 {
-	struct h2sess_stream *st;
+	struct h2sess_stream *st = find(s->ng, hd->stream_id);
 
-	if (!(hd->flags & NGHTTP2_FLAG_END_STREAM))
-		return;
-	st = find(s->ng, hd->stream_id);
+	session_active(s);
 	if (!st)
+		return;
+	st->active_at = loop_now(s->loop);
+	if (!(hd->flags & NGHTTP2_FLAG_END_STREAM))
 		return;
 	st->local_end = true;
 	if (st->reset_at_end)
@@ -416,10 +418,10 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
 	case NGHTTP2_DATA:
 		guard_bytes(&s->guard, 0, frame->hd.length, loop_now(s->loop));
 		s->progress_bytes += frame->hd.length;
-		note_local_end(s, &frame->hd);
+		note_response(s, &frame->hd);
 		return 0;
 	case NGHTTP2_HEADERS:
-		note_local_end(s, &frame->hd);
+		note_response(s, &frame->hd);
 		return 0;
 	case NGHTTP2_RST_STREAM:
 		return on_rst_sent(s, frame->hd.stream_id);
@@ -452,6 +454,27 @@ static bool is_quiet_error(int error)
 	       error == NGHTTP2_ERR_STREAM_CLOSING;
 }
 
+/* Node's translation of nghttp2's own errors to codes of HTTP/2. */
+static uint32_t code_of(int error)
+{
+	switch (error) {
+	case NGHTTP2_ERR_FRAME_SIZE_ERROR:
+		return H2SESS_FRAME_SIZE_ERROR;
+	case NGHTTP2_ERR_HEADER_COMP:
+		return H2SESS_COMPRESSION_ERROR;
+	case NGHTTP2_ERR_FLOW_CONTROL:
+		return H2SESS_FLOW_CONTROL_ERROR;
+	case NGHTTP2_ERR_REFUSED_STREAM:
+		return H2SESS_REFUSED_STREAM;
+	case NGHTTP2_ERR_PROTO:
+	case NGHTTP2_ERR_HTTP_HEADER:
+	case NGHTTP2_ERR_HTTP_MESSAGING:
+		return H2SESS_PROTOCOL_ERROR;
+	default:
+		return H2SESS_INTERNAL_ERROR;
+	}
+}
+
 static int on_frame_not_send(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *user)
 {
 	struct h2sess_session *s = user;
@@ -467,7 +490,7 @@ static int on_frame_not_send(nghttp2_session *ng, const nghttp2_frame *frame, in
 		return FAIL;
 	p->frame_type = frame->hd.type;
 	p->stream_id = frame->hd.stream_id;
-	p->code = (uint32_t)error;
+	p->code = code_of(error);
 	return 0;
 }
 

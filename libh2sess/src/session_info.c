@@ -7,6 +7,7 @@
  * SESSION_PUSHED_MAX (the oldest goes), labels by SESSION_LABELS_MAX (an error).
  */
 #include "memory.h"
+#include "open_struct.h"
 #include "server.h"
 #include "session.h"
 #include "stream.h"
@@ -146,6 +147,27 @@ void session_pushed_outcome(struct h2sess_session *s, uint64_t push_id, int outc
 		p->outcome = outcome;
 		p->reason = reason;
 	}
+}
+
+int h2sess_session_pushed(const struct h2sess_session *s, size_t index, struct h2sess_pushed *ret)
+{
+	struct h2sess_pushed pushed = {.size = sizeof(pushed)};
+	const struct session_pushed *p;
+	struct list *pos = s->pushed.next;
+
+	if (index >= s->n_pushed)
+		return H2SESS_ENOTFOUND;
+	while (index--)
+		pos = pos->next;
+	p = container_of(pos, struct session_pushed, link);
+	pushed.origin = p->value->origin;
+	pushed.stream_id = p->value->stream_id;
+	pushed.alt = p->value->alt;
+	pushed.by = p->value->by;
+	pushed.outcome = (enum h2sess_outcome)p->outcome;
+	pushed.reason = p->reason;
+	pushed.when_ms = p->when_ms;
+	return open_struct_write(ret, &pushed, sizeof(pushed));
 }
 
 void session_each_pushed(const struct h2sess_session *s,
@@ -308,7 +330,7 @@ const char *h2sess_session_alpn_protocol(const struct h2sess_session *s)
 
 bool h2sess_session_connecting(const struct h2sess_session *s)
 {
-	return !s->preface && !s->destroyed;
+	return !s->open;
 }
 
 bool h2sess_session_closed(const struct h2sess_session *s)
@@ -358,6 +380,11 @@ void *h2sess_session_user(const struct h2sess_session *s)
 	return s->user;
 }
 
+void *h2sess_session_ssl(const struct h2sess_session *s)
+{
+	return s->conn ? s->conn->ssl : NULL;
+}
+
 static const char *subject_of(struct h2sess_session *s, SSL *ssl)
 {
 	X509 *cert;
@@ -380,39 +407,37 @@ static const char *subject_of(struct h2sess_session *s, SSL *ssl)
 
 int h2sess_session_peer(struct h2sess_session *s, struct h2sess_peer *ret)
 {
+	struct h2sess_peer peer = {.size = sizeof(peer), .port = s->peer_port};
 	SSL *ssl = s->conn ? s->conn->ssl : NULL;
 
-	if (ret->size < sizeof(*ret))
-		return H2SESS_EINVAL;
-	memset(ret, 0, sizeof(*ret));
-	ret->size = sizeof(*ret);
-	memcpy(ret->address, s->peer_address, sizeof(ret->address));
-	ret->port = s->peer_port;
-	if (!ssl)
-		return 0;
-	ret->servername = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-	ret->tls_version = SSL_get_version(ssl);
-	ret->cipher = SSL_get_cipher_name(ssl);
-	ret->subject = subject_of(s, ssl);
-	return 0;
+	memcpy(peer.address, s->peer_address, sizeof(peer.address));
+	memcpy(peer.local_address, s->local_address, sizeof(peer.local_address));
+	peer.local_port = s->local_port;
+	if (ssl) {
+		peer.servername = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+		peer.tls_version = SSL_get_version(ssl);
+		peer.cipher = SSL_get_cipher_name(ssl);
+		peer.subject = subject_of(s, ssl);
+	}
+	return open_struct_write(ret, &peer, sizeof(peer));
 }
 
 int h2sess_session_state(const struct h2sess_session *s, struct h2sess_session_state *ret)
 {
+	struct h2sess_session_state state = {.size = sizeof(state)};
+
 	if (s->destroyed || !s->ng)
 		return H2SESS_EDESTROYED;
-	if (ret->size < sizeof(*ret))
-		return H2SESS_EINVAL;
-	ret->effective_local_window_size = nghttp2_session_get_effective_local_window_size(s->ng);
-	ret->effective_recv_data_length = nghttp2_session_get_effective_recv_data_length(s->ng);
-	ret->next_stream_id = nghttp2_session_get_next_stream_id(s->ng);
-	ret->local_window_size = nghttp2_session_get_local_window_size(s->ng);
-	ret->last_proc_stream_id = nghttp2_session_get_last_proc_stream_id(s->ng);
-	ret->remote_window_size = nghttp2_session_get_remote_window_size(s->ng);
-	ret->outbound_queue_size = nghttp2_session_get_outbound_queue_size(s->ng);
-	ret->deflate_dynamic_table_size = nghttp2_session_get_hd_deflate_dynamic_table_size(s->ng);
-	ret->inflate_dynamic_table_size = nghttp2_session_get_hd_inflate_dynamic_table_size(s->ng);
-	return 0;
+	state.effective_local_window_size = nghttp2_session_get_effective_local_window_size(s->ng);
+	state.effective_recv_data_length = nghttp2_session_get_effective_recv_data_length(s->ng);
+	state.next_stream_id = nghttp2_session_get_next_stream_id(s->ng);
+	state.local_window_size = nghttp2_session_get_local_window_size(s->ng);
+	state.last_proc_stream_id = nghttp2_session_get_last_proc_stream_id(s->ng);
+	state.remote_window_size = nghttp2_session_get_remote_window_size(s->ng);
+	state.outbound_queue_size = nghttp2_session_get_outbound_queue_size(s->ng);
+	state.deflate_dynamic_table_size = nghttp2_session_get_hd_deflate_dynamic_table_size(s->ng);
+	state.inflate_dynamic_table_size = nghttp2_session_get_hd_inflate_dynamic_table_size(s->ng);
+	return open_struct_write(ret, &state, sizeof(state));
 }
 
 int session_reason_of(int lib_error)

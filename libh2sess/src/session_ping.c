@@ -71,7 +71,7 @@ int h2sess_session_ping(struct h2sess_session *s, const void *payload, size_t le
 		return H2SESS_EPINGLENGTH;
 	if (!fn)
 		return H2SESS_EARGTYPE;
-	if (!s->preface || s->closed)
+	if (!s->open || s->closed)
 		return H2SESS_EPINGCANCEL;
 	if (s->n_pings >= server_limits(s->loop->server)->max_outstanding_pings) {
 		server_count_limit(s->loop->server, LIMIT_max_outstanding_pings);
@@ -89,6 +89,7 @@ int h2sess_session_ping(struct h2sess_session *s, const void *payload, size_t le
 	p->user = user;
 	list_add_tail(&s->pings, &p->link);
 	s->n_pings++;
+	session_active(s);
 	session_mark_dirty(s);
 	return 0;
 }

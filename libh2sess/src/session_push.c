@@ -13,6 +13,7 @@
  */
 #include "lint.h"
 #include "memory.h"
+#include "open_struct.h"
 #include "push.h"
 #include "server.h"
 #include "stream.h"
@@ -98,16 +99,31 @@ static void fill_subject(struct h2sess_session *s, const struct h2sess_push *pus
 	subject->stream_authority = st ? h2sess_stream_header(st, ":authority") : NULL;
 }
 
-int h2sess_lint(struct h2sess_session *s, const struct h2sess_push *push, uint32_t *ret_rules)
+static uint32_t lint(struct h2sess_session *s, const struct h2sess_push *push)
 {
 	struct lint_subject subject = {.any = !s};
-	uint32_t rules;
 
-	if (!push || push->size < sizeof(*push))
-		return H2SESS_EINVAL;
 	if (s)
 		fill_subject(s, push, &subject);
-	rules = lint_push(push, &subject);
+	return lint_push(push, &subject);
+}
+
+static int read_push(struct h2sess_push *into, const struct h2sess_push *from)
+{
+	if (!from)
+		return H2SESS_EARGTYPE;
+	return open_struct_read(into, sizeof(*into), from);
+}
+
+int h2sess_lint(struct h2sess_session *s, const struct h2sess_push *push, uint32_t *ret_rules)
+{
+	struct h2sess_push own;
+	uint32_t rules;
+	int r = read_push(&own, push);
+
+	if (r < 0)
+		return r;
+	rules = lint(s, &own);
 	if (ret_rules)
 		*ret_rules = rules;
 	return lint_first_error(rules);
@@ -155,20 +171,26 @@ int session_push_value(struct h2sess_session *s, struct push_value *value,
 int h2sess_session_push(struct h2sess_session *s, const struct h2sess_push *push,
 			uint64_t *ret_push_id)
 {
-	struct push_order order = {.receipt = push->receipt, .fn = push->fn, .user = push->user};
+	struct push_order order = {0};
 	struct push_value *value;
+	struct h2sess_push own;
 	int r;
 
 	if (s->destroyed)
 		return H2SESS_EDESTROYED;
 	if (!s->open)
 		return H2SESS_ESTATE;
-	r = push_value_new(push, &value);
+	r = read_push(&own, push);
+	if (r == 0)
+		r = push_value_new(&own, &value);
 	if (r < 0)
 		return r;
-	if (push->deadline_ms)
-		order.deadline = loop_now(s->loop) + push->deadline_ms;
-	r = push->lint ? h2sess_lint(s, push, NULL) : 0;
+	order.receipt = own.receipt;
+	order.fn = own.fn;
+	order.user = own.user;
+	if (own.deadline_ms)
+		order.deadline = loop_now(s->loop) + own.deadline_ms;
+	r = own.lint ? lint_first_error(lint(s, &own)) : 0;
 	if (r == 0)
 		r = session_push_value(s, value, &order, ret_push_id);
 	push_value_unref(value);

@@ -7,6 +7,7 @@
  * session_timers.c watches over the oldest one.
  */
 #include "memory.h"
+#include "open_struct.h"
 #include "server.h"
 #include "session.h"
 
@@ -60,12 +61,11 @@ static bool is_named(uint16_t id)
 	return id == NO_RFC7540_PRIORITIES;
 }
 
-int session_settings_check(const struct h2sess_settings *settings)
+static int check_values(const struct h2sess_settings *settings)
 {
 	size_t i;
 
-	if (!settings || settings->size < sizeof(*settings) ||
-	    settings->n_custom > H2SESS_CUSTOM_SETTINGS_MAX)
+	if (settings->n_custom > H2SESS_CUSTOM_SETTINGS_MAX)
 		return H2SESS_ESETTING;
 	for (i = 0; i < ROWS; i++) {
 		uint32_t value = get(settings, i);
@@ -81,6 +81,13 @@ int session_settings_check(const struct h2sess_settings *settings)
 			return H2SESS_ESETTING;
 	}
 	return 0;
+}
+
+int session_settings_read(struct h2sess_settings *into, const struct h2sess_settings *from)
+{
+	if (!from || open_struct_read(into, sizeof(*into), from) < 0)
+		return H2SESS_ESETTING;
+	return check_values(into);
 }
 
 static size_t to_entries(const struct h2sess_settings *settings, nghttp2_settings_entry *entries)
@@ -205,6 +212,22 @@ void session_settings_merge(struct h2sess_settings *into, const struct h2sess_se
 	}
 }
 
+/* The peer's settings without a name here: kept only where there are any, ten at most. */
+int session_settings_received(struct h2sess_session *s, const struct h2sess_settings *settings)
+{
+	struct h2sess_settings custom = {.n_custom = settings->n_custom};
+
+	if (!settings->n_custom)
+		return 0;
+	if (!s->remote_custom)
+		s->remote_custom = mem_calloc(1, sizeof(*s->remote_custom));
+	if (!s->remote_custom)
+		return H2SESS_ENOMEM;
+	memcpy(custom.custom, settings->custom, sizeof(custom.custom));
+	session_settings_merge(s->remote_custom, &custom);
+	return 0;
+}
+
 void session_settings_acked(struct h2sess_session *s)
 {
 	struct h2sess_event ev = {0};
@@ -237,17 +260,18 @@ void session_settings_done(struct h2sess_session *s)
 		mem_free(p);
 	}
 	s->n_settings = 0;
+	mem_free(s->remote_custom);
+	s->remote_custom = NULL;
 }
 
-int h2sess_session_settings(struct h2sess_session *s, const struct h2sess_settings *settings,
+int h2sess_session_settings(struct h2sess_session *s, const struct h2sess_settings *given,
 			    h2sess_settings_fn *fn, void *user)
 {
-	int r;
+	struct h2sess_settings settings;
 
 	if (s->destroyed)
 		return H2SESS_EDESTROYED;
-	r = session_settings_check(settings);
-	if (r < 0 || withdraws_connect(s, settings))
+	if (session_settings_read(&settings, given) < 0 || withdraws_connect(s, &settings))
 		return H2SESS_ESETTING;
 	if (!s->open)
 		return H2SESS_ESTATE;
@@ -256,7 +280,8 @@ int h2sess_session_settings(struct h2sess_session *s, const struct h2sess_settin
 		session_fail(s, H2SESS_EMAXSETTINGS, H2SESS_INTERNAL_ERROR);
 		return H2SESS_EMAXSETTINGS;
 	}
-	return session_settings_submit(s, settings, fn, user);
+	session_active(s);
+	return session_settings_submit(s, &settings, fn, user);
 }
 
 /* RFC 9113 6.5.2's initial values; UINT32_MAX stands for "no limit". */
@@ -274,27 +299,26 @@ static void defaults(struct h2sess_settings *ret)
 
 int h2sess_session_local_settings(const struct h2sess_session *s, struct h2sess_settings *ret)
 {
-	if (ret->size < sizeof(*ret))
-		return H2SESS_EINVAL;
-	defaults(ret);
-	ret->enable_push = 0;
-	session_settings_merge(ret, &s->local_settings);
-	return 0;
+	struct h2sess_settings settings;
+
+	defaults(&settings);
+	settings.enable_push = 0;
+	session_settings_merge(&settings, &s->local_settings);
+	return open_struct_write(ret, &settings, sizeof(settings));
 }
 
 int h2sess_session_remote_settings(const struct h2sess_session *s, struct h2sess_settings *ret)
 {
+	struct h2sess_settings settings;
 	size_t i;
 
-	if (ret->size < sizeof(*ret))
-		return H2SESS_EINVAL;
-	defaults(ret);
-	if (!s->ng)
-		return 0;
-	for (i = 0; i < ROWS; i++)
-		*value_of(ret, i) =
+	defaults(&settings);
+	for (i = 0; i < ROWS && s->ng; i++)
+		*value_of(&settings, i) =
 			nghttp2_session_get_remote_settings(s->ng, (nghttp2_settings_id)rows[i].id);
-	return 0;
+	if (s->remote_custom)
+		session_settings_merge(&settings, s->remote_custom);
+	return open_struct_write(ret, &settings, sizeof(settings));
 }
 
 bool h2sess_session_pending_settings_ack(const struct h2sess_session *s)

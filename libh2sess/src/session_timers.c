@@ -63,6 +63,14 @@ static uint64_t timeout_due(struct h2sess_session *s, const struct h2sess_limits
 	return s->timeout_ms ? after(s->active_at, s->timeout_ms) : NEVER;
 }
 
+static uint64_t keepalive_due(struct h2sess_session *s, const struct h2sess_limits *limits)
+{
+	if (limits->keepalive_ms == OFF || !s->open)
+		return NEVER;
+	return s->keepalive_sent_at ? after(s->keepalive_sent_at, limits->keepalive_timeout_ms)
+				    : after(s->heard_at, limits->keepalive_ms);
+}
+
 static uint64_t drain_notice_due(struct h2sess_session *s, const struct h2sess_limits *limits)
 {
 	(void)limits;
@@ -159,6 +167,22 @@ static void on_timeout(struct h2sess_session *s)
 		session_fail(s, 0, H2SESS_NO_ERROR);
 }
 
+/* A PING goes out, and whatever comes back is a sign of life; nothing is the end. */
+static void on_keepalive(struct h2sess_session *s)
+{
+	static const uint8_t payload[H2SESS_PING_LENGTH] = "h2sess?";
+
+	if (s->keepalive_sent_at) {
+		server_count_limit(s->loop->server, LIMIT_keepalive_timeout_ms);
+		session_fail(s, H2SESS_ETIMEOUT, H2SESS_NO_ERROR);
+		return;
+	}
+	server_count_limit(s->loop->server, LIMIT_keepalive_ms);
+	s->keepalive_sent_at = loop_now(s->loop);
+	if (nghttp2_submit_ping(s->ng, NGHTTP2_FLAG_NONE, payload) != 0)
+		session_fail(s, H2SESS_ENOMEM, H2SESS_INTERNAL_ERROR);
+}
+
 static void on_drain_notice(struct h2sess_session *s)
 {
 	h2sess_session_close(s);
@@ -203,17 +227,12 @@ static const struct {
 	uint64_t (*due)(struct h2sess_session *s, const struct h2sess_limits *limits);
 	void (*act)(struct h2sess_session *s);
 } rows[] = {
-	{preface_due, on_preface},
-	{header_due, on_header},
-	{settings_due, on_settings},
-	{idle_due, on_idle},
-	{write_due, on_write},
-	{timeout_due, on_timeout},
-	{drain_notice_due, on_drain_notice},
-	{drain_due, on_drain},
-	{push_due, on_push},
-	{streams_due, on_streams},
-	{rest_due, on_rest},
+	{preface_due, on_preface},     {header_due, on_header},
+	{settings_due, on_settings},   {idle_due, on_idle},
+	{write_due, on_write},	       {timeout_due, on_timeout},
+	{keepalive_due, on_keepalive}, {drain_notice_due, on_drain_notice},
+	{drain_due, on_drain},	       {push_due, on_push},
+	{streams_due, on_streams},     {rest_due, on_rest},
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))

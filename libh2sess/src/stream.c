@@ -16,9 +16,18 @@
 #include "stream.h"
 
 #include "memory.h"
+#include "open_struct.h"
 #include "session.h"
 
 #include <string.h>
+
+/* The host has emitted `error` and nobody listens: Node would throw. */
+static void on_unheard_error(struct h2sess_emitter *e)
+{
+	struct h2sess_stream *st = container_of(e, struct h2sess_stream, emitter);
+
+	h2sess_stream_destroy(st, H2SESS_INTERNAL_ERROR);
+}
 
 struct h2sess_stream *stream_new(struct h2sess_session *s, int32_t id)
 {
@@ -30,6 +39,7 @@ struct h2sess_stream *stream_new(struct h2sess_session *s, int32_t id)
 	memset(&st->trailers, 0, sizeof(*st) - offsetof(struct h2sess_stream, trailers));
 	header_list_init(&st->request);
 	emitter_init(&st->emitter, EMITTER_STREAM);
+	st->emitter.unheard_error = on_unheard_error;
 	list_init(&st->outbox);
 	list_init(&st->inbox);
 	st->session = s;
@@ -352,18 +362,18 @@ void *h2sess_stream_user(const struct h2sess_stream *st)
 
 int h2sess_stream_state(const struct h2sess_stream *st, struct h2sess_stream_state *ret)
 {
+	struct h2sess_stream_state state = {.size = sizeof(state)};
 	nghttp2_session *ng = st->session->ng;
 	nghttp2_stream *stream;
 
-	if (ret->size < sizeof(*ret))
-		return H2SESS_EINVAL;
 	stream = ng && !st->closed ? nghttp2_session_find_stream(ng, st->id) : NULL;
 	if (!stream)
 		return H2SESS_ESTREAM;
-	ret->state = nghttp2_stream_get_state(stream);
-	ret->local_window_size = nghttp2_session_get_stream_effective_local_window_size(ng, st->id);
-	ret->remote_window_size = nghttp2_session_get_stream_remote_window_size(ng, st->id);
-	ret->local_close = nghttp2_session_get_stream_local_close(ng, st->id) == 1;
-	ret->remote_close = nghttp2_session_get_stream_remote_close(ng, st->id) == 1;
-	return 0;
+	state.state = nghttp2_stream_get_state(stream);
+	state.local_window_size =
+		nghttp2_session_get_stream_effective_local_window_size(ng, st->id);
+	state.remote_window_size = nghttp2_session_get_stream_remote_window_size(ng, st->id);
+	state.local_close = nghttp2_session_get_stream_local_close(ng, st->id) == 1;
+	state.remote_close = nghttp2_session_get_stream_remote_close(ng, st->id) == 1;
+	return open_struct_write(ret, &state, sizeof(state));
 }

@@ -581,6 +581,62 @@ static void a_session_knows_its_own_names(void **state)
 	test_server_free(t);
 }
 
+static void emit_session_error(struct h2sess_session *s, void *user)
+{
+	*(int *)user = h2sess_emit(h2sess_session_emitter(s), "error", NULL, 0);
+}
+
+static void emit_unheard_error(struct h2sess_session *s, void *user)
+{
+	h2sess_off_all(h2sess_session_emitter(s), "error");
+	emit_session_error(s, user);
+}
+
+static void emit_unheard_stream_error(struct h2sess_session *s, void *user)
+{
+	struct h2sess_emitter *e = h2sess_stream_emitter(h2sess_session_stream(s, 1));
+
+	h2sess_off_all(e, "error");
+	*(int *)user = h2sess_emit(e, "error", NULL, 0);
+}
+
+/* Node throws; here the object that the error is about ends. */
+static void an_error_that_nobody_hears_destroys(void **state)
+{
+	struct test_server *t = test_server_start(NULL, NULL);
+	char id[H2SESS_SESSION_ID_MAX];
+	struct client *c = test_server_ready(t, NULL, id);
+	int result = -1;
+
+	(void)state;
+	client_get(c, "/hold");
+	test_server_await(t, "stream", 's', id, 1);
+	assert_true(test_server_run(t, id, emit_unheard_stream_error, &result));
+	assert_int_equal(result, 0);
+	assert_int_equal(frame_u32(client_await(c, FRAME_RST_STREAM), 0), H2SESS_INTERNAL_ERROR);
+	assert_true(test_server_run(t, id, emit_unheard_error, &result));
+	assert_int_equal(result, 0);
+	assert_int_equal(frame_u32(client_await(c, FRAME_GOAWAY), 4), H2SESS_INTERNAL_ERROR);
+	client_await_eof(c);
+	client_free(c);
+	test_server_free(t);
+}
+
+static void an_error_that_somebody_hears_does_not(void **state)
+{
+	struct test_server *t = test_server_start(NULL, NULL);
+	char id[H2SESS_SESSION_ID_MAX];
+	struct client *c = test_server_ready(t, NULL, id);
+	int result = -1;
+
+	(void)state;
+	assert_true(test_server_run(t, id, emit_session_error, &result));
+	assert_int_equal(result, 1);
+	client_check_get(c, "/", 200);
+	client_free(c);
+	test_server_free(t);
+}
+
 /* ---- the server's emitter -------------------------------------------------------------------- */
 
 static void the_servers_listeners_freeze_at_listen(void **state)
@@ -645,6 +701,8 @@ int main(void)
 		cmocka_unit_test(any_verb_in_any_listener),
 		cmocka_unit_test(listeners_behind_a_destroy_are_still_called),
 		cmocka_unit_test(a_session_knows_its_own_names),
+		cmocka_unit_test(an_error_that_nobody_hears_destroys),
+		cmocka_unit_test(an_error_that_somebody_hears_does_not),
 		cmocka_unit_test(the_servers_listeners_freeze_at_listen),
 		cmocka_unit_test(a_stream_on_server_and_session),
 	};

@@ -379,13 +379,6 @@ static const struct attack ATTACKS[] = {
 	 {.no_preface = true},
 	 QUICK(handshake_timeout_ms),
 	 false},
-	{"unknown_protocol_timeout: no ALPN",
-	 say_nothing,
-	 "unknown_protocol_timeout",
-	 ANY_CODE,
-	 {.no_preface = true, .tls = true, .alpn = ""},
-	 QUICK(unknown_protocol_timeout_ms),
-	 false},
 	{"header_timeout: a header block without an end",
 	 half_a_header_block,
 	 "header_timeout",
@@ -891,6 +884,47 @@ static void close_it(struct h2sess_session *s, void *user)
 	h2sess_session_close(s);
 }
 
+/* The server is done with it: what is sent to it comes back as a reset. */
+static void await_reset(struct client *c)
+{
+	struct pollfd p = {.fd = c->fd};
+	int64_t until = now_ms() + CLIENT_DEADLINE_MS;
+
+	while (send(c->fd, "x", 1, MSG_NOSIGNAL) == 1 && now_ms() < until) {
+		if (poll(&p, 1, 20) > 0 && p.revents & (POLLERR | POLLHUP))
+			break;
+	}
+	assert_true(now_ms() < until);
+}
+
+/* Without ALPN: Node's answer, and a while for the peer to go. */
+static void unknown_protocol_timeout_ends_who_stays(void **state)
+{
+	static const char answer[] = "HTTP/1.0 403 Forbidden\r\n";
+	struct client_options options = {.tls = true, .alpn = "", .no_preface = true};
+	struct h2sess_limits limits = QUICK(unknown_protocol_timeout_ms);
+	struct bystander bystander;
+	struct test_server *t;
+	struct client *c;
+
+	(void)state;
+	limits.linger_timeout_ms = UINT32_MAX; /* not this one */
+	t = start_with(&limits);
+	bystander_start(&bystander, t);
+	c = client_open(t->tls_port, &options);
+	test_server_await(t, "unknownProtocol", 'S', NULL, 1);
+	client_await_eof(c);
+	assert_true(c->in_len > sizeof(answer) - 1);
+	assert_memory_equal(c->in, answer, sizeof(answer) - 1);
+	await_reset(c);
+	check_counter(t, "unknown_protocol_timeout");
+	assert_int_equal(test_server_count(t, "session", 'S', NULL), 1);
+	client_free(c);
+	bystander_check(&bystander);
+	bystander_stop(&bystander);
+	test_server_free(t);
+}
+
 static void linger_timeout_ends_who_does_not_close(void **state)
 {
 	struct h2sess_limits limits = QUICK(linger_timeout_ms);
@@ -904,6 +938,58 @@ static void linger_timeout_ends_who_does_not_close(void **state)
 	test_server_await(t, "close", 's', id, 1); /* the client keeps its side open */
 	assert_int_equal(h2sess_server_stats(t->server, &stats), 0);
 	assert_int_equal(stats.sessions, 0);
+	await_reset(c);
+	check_counter(t, "linger_timeout");
+	client_free(c);
+	test_server_free(t);
+}
+
+/* A client that is there and has nothing to say answers the PING; one that is gone does not. */
+static void keepalive_ends_who_is_gone(void **state)
+{
+	struct h2sess_limits limits = QUICK(keepalive_ms);
+	struct client *there, *gone;
+	struct test_server *t;
+	int i;
+
+	(void)state;
+	limits.keepalive_ms = 50;
+	limits.keepalive_timeout_ms = 500;
+	t = start_with(&limits);
+	there = client_open(t->port, NULL);
+	gone = client_open(t->port, NULL);
+	assert_true(client_fence(gone));
+	gone->options.hold_ping_ack = true;
+	for (i = 0; i < 3; i++) /* each one answered as it is read */
+		client_await(there, FRAME_PING);
+	assert_int_equal(h2sess_server_limit_count(t->server, "keepalive_timeout"), 0);
+	client_await(gone, FRAME_PING);
+	while (!client_ends_within(gone, 20))
+		client_await(there, FRAME_PING);
+	check_counter(t, "keepalive");
+	check_counter(t, "keepalive_timeout");
+	client_check_get(there, "/", 200);
+	client_free(there);
+	client_free(gone);
+	test_server_free(t);
+}
+
+static void max_requests_drains(void **state)
+{
+	struct h2sess_limits limits = {.size = sizeof(limits), .max_requests = 3};
+	struct test_server *t = start_with(&limits);
+	struct client *c = client_open(t->port, NULL);
+
+	(void)state;
+	client_check_get(c, "/", 200);
+	client_check_get(c, "/", 200);
+	assert_int_equal(client_count(c, FRAME_GOAWAY), 0);
+	client_check_get(c, "/", 200);
+	client_await_eof(c);
+	assert_int_equal(client_count(c, FRAME_GOAWAY), 2); /* both of a drain */
+	assert_int_equal(frame_u32(client_find(c, FRAME_GOAWAY, 0), 0), H2SESS_STREAM_ID_MAX);
+	assert_int_equal(frame_u32(client_find(c, FRAME_GOAWAY, 1), 0), 5);
+	assert_int_equal(h2sess_server_limit_count(t->server, "max_requests"), 1);
 	client_free(c);
 	test_server_free(t);
 }
@@ -949,7 +1035,10 @@ static const struct CMUnitTest OTHERS[] = {
 	cmocka_unit_test(max_pushes_refuses_the_next),
 	cmocka_unit_test(max_session_memory_refuses_new_streams),
 	cmocka_unit_test(read_budget_shares_the_thread),
+	cmocka_unit_test(unknown_protocol_timeout_ends_who_stays),
 	cmocka_unit_test(linger_timeout_ends_who_does_not_close),
+	cmocka_unit_test(keepalive_ends_who_is_gone),
+	cmocka_unit_test(max_requests_drains),
 	cmocka_unit_test(an_unknown_counter_is_said_to_be),
 	cmocka_unit_test(resets_within_the_budget_are_free),
 };

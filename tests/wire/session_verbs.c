@@ -106,9 +106,9 @@ static void ping_is_cancelled_by_the_end(void **state)
 	assert_int_equal(later.error, H2SESS_EPINGCANCEL);
 }
 
-static void ping_is_refused_while_connecting(void **state)
+static void ping_goes_out_before_the_preface(void **state)
 {
-	struct client_options options = {.no_preface = true};
+	struct client_options options = {.no_preface = true, .hold_ping_ack = true};
 	char id[H2SESS_SESSION_ID_MAX];
 	struct client *c = test_server_connect(server, &options, id);
 	struct later later = {0};
@@ -116,7 +116,12 @@ static void ping_is_refused_while_connecting(void **state)
 	(void)state;
 	test_server_await(server, "connect", 's', id, 1);
 	assert_true(test_server_run(server, id, ping, &later));
-	assert_int_equal(later.result, H2SESS_EPINGCANCEL);
+	assert_int_equal(later.result, 0);
+	client_await(c, FRAME_PING);
+	client_send_preface(c);
+	client_send_ping_ack(c, (const uint8_t *)"abcdefgh");
+	await_later(&later);
+	assert_int_equal(later.error, 0);
 	client_free(c);
 }
 
@@ -286,8 +291,9 @@ static void remote_settings_are_the_clients(void **state)
 		{SETTING_MAX_FRAME_SIZE, 20000},
 		{SETTING_ENABLE_PUSH, 0},
 		{SETTING_MAX_HEADER_LIST_SIZE, 9999},
+		{0xf000, 17}, /* Node's remoteCustomSettings */
 	};
-	struct client_options options = {.settings = set, .n_settings = 4};
+	struct client_options options = {.settings = set, .n_settings = 5};
 	char id[H2SESS_SESSION_ID_MAX];
 	struct client *c = test_server_ready(server, &options, id);
 	struct later later = {0};
@@ -302,6 +308,9 @@ static void remote_settings_are_the_clients(void **state)
 	assert_int_equal(later.settings.max_header_list_size, 9999);
 	assert_int_equal(later.settings.header_table_size, 4096);
 	assert_int_equal(r->settings.initial_window_size, 12345);
+	assert_int_equal(later.settings.n_custom, 1);
+	assert_int_equal(later.settings.custom[0].id, 0xf000);
+	assert_int_equal(later.settings.custom[0].value, 17);
 	client_free(c);
 }
 
@@ -330,6 +339,15 @@ static void update_settings_is_for_new_sessions(void **state)
 static void set_timeout(struct h2sess_session *s, void *user)
 {
 	h2sess_session_set_timeout(s, *(uint32_t *)user);
+}
+
+static void write_on_stream_1(struct h2sess_session *s, void *user)
+{
+	struct h2sess_stream *st = h2sess_session_stream(s, 1);
+
+	(void)user;
+	if (st)
+		h2sess_stream_write(st, "more", 4);
 }
 
 static void timeout_is_told(void **state)
@@ -372,6 +390,26 @@ static void activity_puts_the_timeout_off(void **state)
 	assert_true(test_server_run(server, id, set_timeout, &ms));
 	while (now_ms() - since < 900)
 		client_check_get(c, "/", 200);
+	assert_int_equal(test_server_count(server, "timeout", 's', id), 0);
+	test_server_await(server, "timeout", 's', id, 1);
+	client_free(c);
+}
+
+/* A response that goes on for longer than the timeout: what we send is activity, too. */
+static void a_response_puts_the_timeout_off(void **state)
+{
+	char id[H2SESS_SESSION_ID_MAX];
+	struct client *c = test_server_ready(server, NULL, id);
+	uint32_t ms = 400, stream = client_get(c, "/hold");
+	int64_t since = now_ms();
+
+	(void)state;
+	test_server_await(server, "stream", 's', id, 1);
+	assert_true(test_server_run(server, id, set_timeout, &ms));
+	while (now_ms() - since < 900) {
+		assert_true(test_server_run(server, id, write_on_stream_1, NULL));
+		client_await_on(c, FRAME_DATA, stream);
+	}
 	assert_int_equal(test_server_count(server, "timeout", 's', id), 0);
 	test_server_await(server, "timeout", 's', id, 1);
 	client_free(c);
@@ -684,7 +722,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ping_measures_the_round_trip),
 		cmocka_unit_test(ping_is_cancelled_by_the_end),
-		cmocka_unit_test(ping_is_refused_while_connecting),
+		cmocka_unit_test(ping_goes_out_before_the_preface),
 		cmocka_unit_test(ping_is_refused_when_closed),
 		cmocka_unit_test(a_received_ping_is_an_event),
 		cmocka_unit_test(settings_hold_once_acknowledged),
@@ -695,6 +733,7 @@ int main(void)
 		cmocka_unit_test(timeout_is_told),
 		cmocka_unit_test(timeout_without_a_listener_destroys),
 		cmocka_unit_test(activity_puts_the_timeout_off),
+		cmocka_unit_test(a_response_puts_the_timeout_off),
 		cmocka_unit_test(timeout_0_is_off),
 		cmocka_unit_test(the_servers_timeout_is_for_new_sessions),
 		cmocka_unit_test(goaway_lowers_and_never_raises),

@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -360,6 +361,8 @@ struct host {
 	struct test_server *server;
 	int fd;
 	int result;
+	bool closing_bio; /* BIO_CLOSE */
+	bool other_bio;	  /* in place of the socket's, once hands are shaken */
 };
 
 /* A host with its own accept loop and its own TLS: shake hands, hand over. */
@@ -369,8 +372,11 @@ static void *accept_and_adopt(void *user)
 	SSL *ssl = SSL_new(host->context);
 
 	SSL_set_fd(ssl, host->fd);
+	BIO_set_close(SSL_get_rbio(ssl), host->closing_bio);
 	host->result = H2SESS_ETLS;
-	if (SSL_accept(ssl) == 1)
+	if (SSL_accept(ssl) == 1 && host->other_bio)
+		SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+	if (SSL_is_init_finished(ssl))
 		host->result = h2sess_server_adopt(host->server->server, host->fd, ssl, NULL);
 	if (host->result < 0) {
 		SSL_free(ssl);
@@ -397,6 +403,53 @@ static void adopt_tls_from_another_thread(void **state)
 	assert_int_equal(host.result, 0);
 	client_check_get(c, "/", 200);
 	client_free(c);
+	test_server_free(t);
+	SSL_CTX_free(host.context);
+}
+
+/* The host's BIO would close the descriptor when ours takes its place. */
+static void adopt_keeps_the_descriptor_of_a_closing_bio(void **state)
+{
+	struct test_server *t = start_threads(1, NULL);
+	struct host host = {.context = host_context(), .server = t, .closing_bio = true};
+	struct client_options options = {.tls = true};
+	struct client *c;
+	pthread_t thread;
+	int fds[2];
+
+	(void)state;
+	socket_pair(fds);
+	host.fd = fds[0];
+	assert_int_equal(pthread_create(&thread, NULL, accept_and_adopt, &host), 0);
+	c = client_over(fds[1], &options);
+	pthread_join(thread, NULL);
+	assert_int_equal(host.result, 0);
+	client_check_get(c, "/", 200);
+	client_free(c);
+	test_server_free(t);
+	SSL_CTX_free(host.context);
+}
+
+/* TLS over anything but that socket cannot be read at once, or not at all. */
+static void adopt_refuses_another_bio(void **state)
+{
+	struct test_server *t = start_threads(1, NULL);
+	struct host host = {.context = host_context(), .server = t, .other_bio = true};
+	struct client_options options = {.tls = true};
+	struct client *c;
+	pthread_t thread;
+	int fds[2];
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN); /* the client's OpenSSL finds the host gone */
+	socket_pair(fds);
+	host.fd = fds[0];
+	assert_int_equal(pthread_create(&thread, NULL, accept_and_adopt, &host), 0);
+	c = client_over(fds[1], &options);
+	pthread_join(thread, NULL);
+	assert_int_equal(host.result, H2SESS_EINVAL);
+	client_free(c);
+	signal(SIGPIPE, SIG_DFL); /* the library must need nothing of it */
 	test_server_free(t);
 	SSL_CTX_free(host.context);
 }
@@ -536,6 +589,8 @@ int main(void)
 		cmocka_unit_test(adopt_cleartext),
 		cmocka_unit_test(adopt_with_bytes_that_were_read),
 		cmocka_unit_test(adopt_tls_from_another_thread),
+		cmocka_unit_test(adopt_keeps_the_descriptor_of_a_closing_bio),
+		cmocka_unit_test(adopt_refuses_another_bio),
 		cmocka_unit_test(adopt_refuses_and_takes_nothing),
 		cmocka_unit_test(adopting_from_many_threads),
 		cmocka_unit_test(listen_fd_takes_a_listening_socket),

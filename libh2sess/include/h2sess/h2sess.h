@@ -17,7 +17,9 @@
  *   - Errors are 0 or a negative H2SESS_E... (h2sess/errors.def is the table). The library does not
  *     log, does not exit, installs no signal handler; its threads block all signals.
  *   - Open structs begin with `size` (their _INIT macro sets it), grow at the end only, and zero
- *     means default. Array elements (struct h2sess_header) are frozen.
+ *     means default. A smaller or larger one than the library's, of another version of this header,
+ *     is taken. Structs that stand in arrays (h2sess_header, h2sess_certificate,
+ *     h2sess_custom_setting, h2sess_control_label) are frozen.
  *
  * Left out of Node's surface on purpose: the events altsvc, origin and the class ClientHttp2Session
  * (they are a client's), push streams and priorities (clients dropped the one, RFC 9113 the other),
@@ -178,7 +180,8 @@ struct h2sess_settings {
  *   goaway          code, last_stream_id, data/len (the opaque bytes)
  *   ping            data/len (8 bytes)
  *   localSettings, remoteSettings     settings
- *   frameError      frame_type, error, stream_id
+ *   frameError      frame_type, stream_id, error, code; its stream, or the session where it has
+ *                   none, closes then, as in Node
  *   error, sessionError               error, code
  *   close           code (session: the one it was destroyed with; stream: the reset code), error
  *   data            stream, data/len
@@ -239,8 +242,7 @@ H2SESS_API int h2sess_prepend_once(struct h2sess_emitter *e, const char *name,
 /* Take a listener away. Returns 0, H2SESS_ENOTFOUND, H2SESS_ESTATE. */
 H2SESS_API int h2sess_off(struct h2sess_emitter *e, uint64_t id);
 
-/* Take all listeners of `name` away, or all of them where name is NULL. Returns 0, H2SESS_ESTATE.
- */
+/* Take all listeners of `name` away, or all where name is NULL. Returns 0, H2SESS_ESTATE. */
 H2SESS_API int h2sess_off_all(struct h2sess_emitter *e, const char *name);
 
 /*
@@ -266,8 +268,7 @@ H2SESS_API size_t h2sess_event_names(const struct h2sess_emitter *e, const char 
  */
 H2SESS_API int h2sess_emitter_new(struct h2sess_emitter **ret);
 H2SESS_API void h2sess_emitter_free(struct h2sess_emitter *e);
-/* No change from here on, so that several threads may emit: as the server's own does when it runs.
- */
+/* No change from here on, so that several threads may emit: as the server's own when it runs. */
 H2SESS_API void h2sess_emitter_freeze(struct h2sess_emitter *e);
 H2SESS_API int h2sess_emit_event(struct h2sess_emitter *e, const struct h2sess_event *ev);
 
@@ -400,10 +401,10 @@ struct h2sess_adopt_options {
  *
  *   fd   a connected stream socket; taken on success only
  *   ssl  a `SSL *` whose handshake is finished and whose ALPN is "h2" (RFC 9113 3.2), on a socket
- * BIO of that fd; taken on success only. NULL = cleartext with prior knowledge
+ *        BIO of that fd; taken on success only. NULL = cleartext with prior knowledge
  *
- * Any thread. Returns 0, H2SESS_EINVAL (no connected socket, no ALPN h2), H2SESS_ESTATE (closing,
- * or the handshake is not finished), H2SESS_ELIMIT, H2SESS_ENOMEM.
+ * Any thread. Returns 0, H2SESS_EINVAL (no connected socket, no ALPN h2, another BIO),
+ * H2SESS_ESTATE (closing, or the handshake is not finished), H2SESS_ELIMIT, H2SESS_ENOMEM.
  */
 H2SESS_API int h2sess_server_adopt(struct h2sess_server *srv, int fd, void *ssl,
 				   const struct h2sess_adopt_options *options);
@@ -478,8 +479,7 @@ struct h2sess_server_stats {
 /* Any thread. */
 H2SESS_API int h2sess_server_stats(struct h2sess_server *srv, struct h2sess_server_stats *ret);
 
-/* How often a limit was reached, by its counter name in h2sess/limits.def; UINT64_MAX: no such
- * name. */
+/* How often a limit was reached, by its counter in h2sess/limits.def; UINT64_MAX: no such one. */
 H2SESS_API uint64_t h2sess_server_limit_count(struct h2sess_server *srv, const char *counter);
 
 typedef void h2sess_post_fn(struct h2sess_session *s, void *user);
@@ -499,11 +499,13 @@ struct h2sess_peer {
 	size_t size;
 	char address[64]; /* "192.0.2.1", "2001:db8::1", "unix" */
 	uint16_t port;
-	const char *servername;	 /* SNI, NULL without; this and the rest borrowed until the session
-				    ends */
+	const char
+		*servername; /* SNI, NULL without; the texts are borrowed until the session ends */
 	const char *tls_version; /* "TLSv1.3", NULL on cleartext */
 	const char *cipher;
-	const char *subject; /* of the client's certificate, RFC 2253, NULL without */
+	const char *subject;	/* of the client's certificate, RFC 2253, NULL without */
+	char local_address[64]; /* which of ours it reached */
+	uint16_t local_port;
 };
 
 /* Node's session.state, RFC 9113 terms; bytes but for the ids and the queue (frames). */
@@ -526,7 +528,7 @@ H2SESS_API struct h2sess_server *h2sess_session_server(const struct h2sess_sessi
 H2SESS_API bool h2sess_session_encrypted(const struct h2sess_session *s);
 /* "h2" or "h2c". */
 H2SESS_API const char *h2sess_session_alpn_protocol(const struct h2sess_session *s);
-/* True until the peer's preface has arrived. */
+/* False from `session` on, as in Node; the peer's preface may not have come yet. */
 H2SESS_API bool h2sess_session_connecting(const struct h2sess_session *s);
 /* close() was called, by us or because of the peer's GOAWAY. */
 H2SESS_API bool h2sess_session_closed(const struct h2sess_session *s);
@@ -534,6 +536,11 @@ H2SESS_API bool h2sess_session_destroyed(const struct h2sess_session *s);
 /* Always 0, NGHTTP2_SESSION_SERVER, as in Node. */
 H2SESS_API int h2sess_session_type(const struct h2sess_session *s);
 H2SESS_API int h2sess_session_peer(struct h2sess_session *s, struct h2sess_peer *ret);
+/*
+ * The connection's `SSL *`, for questions (certificates, groups, exporters): borrowed until the
+ * session ends, neither read from nor written to. NULL on cleartext.
+ */
+H2SESS_API void *h2sess_session_ssl(const struct h2sess_session *s);
 /* H2SESS_EDESTROYED once destroyed (Node: {}). */
 H2SESS_API int h2sess_session_state(const struct h2sess_session *s,
 				    struct h2sess_session_state *ret);
@@ -650,9 +657,31 @@ struct h2sess_push {
 H2SESS_API int h2sess_session_push(struct h2sess_session *s, const struct h2sess_push *push,
 				   uint64_t *ret_push_id);
 
-/* Take a push back that has not left: its outcome is not_sent, CANCELLED. Returns 0,
- * H2SESS_ENOTFOUND. */
+/*
+ * Take a push back that has not left: its outcome is not_sent, CANCELLED.
+ * Returns 0, H2SESS_ENOTFOUND.
+ */
 H2SESS_API int h2sess_session_cancel_push(struct h2sess_session *s, uint64_t push_id);
+
+/* The last value that was pushed for an origin, or for a stream. */
+struct h2sess_pushed {
+	size_t size;
+	const char
+		*origin; /* NULL: for a stream; this and the texts borrowed until the next push */
+	int32_t stream_id;
+	const char *alt;
+	const char *by; /* struct h2sess_push.by, or NULL */
+	enum h2sess_outcome outcome;
+	int reason;
+	uint64_t when_ms; /* Unix time of the call */
+};
+
+/*
+ * The index-th of the ALTSVC values that were pushed, oldest first; 32 are remembered.
+ * Returns 0, H2SESS_ENOTFOUND (no more), H2SESS_EINVAL.
+ */
+H2SESS_API int h2sess_session_pushed(const struct h2sess_session *s, size_t index,
+				     struct h2sess_pushed *ret);
 
 /*
  * What a client would ignore or choke on in this push, on this session (NULL: on any). A bit mask
@@ -685,7 +714,7 @@ typedef void h2sess_ping_fn(struct h2sess_session *s, int error, uint64_t round_
  *   fn       called exactly once unless an error is returned
  *
  * Returns 0, H2SESS_EDESTROYED, H2SESS_EPINGLENGTH, H2SESS_EARGTYPE (fn is NULL),
- * H2SESS_EPINGCANCEL (connecting, closed, or limits.max_outstanding_pings), H2SESS_ENOMEM.
+ * H2SESS_EPINGCANCEL (closed, or limits.max_outstanding_pings), H2SESS_ENOMEM.
  */
 H2SESS_API int h2sess_session_ping(struct h2sess_session *s, const void *payload, size_t len,
 				   h2sess_ping_fn *fn, void *user);
@@ -717,8 +746,7 @@ H2SESS_API int h2sess_session_drain(struct h2sess_session *s, uint32_t deadline_
  */
 H2SESS_API int h2sess_session_destroy(struct h2sess_session *s, uint32_t code);
 
-/* `timeout` after ms without activity; no listener: the session is destroyed. 0 or UINT32_MAX: off.
- */
+/* `timeout` after ms without activity; no listener: it is destroyed. 0 or UINT32_MAX: off. */
 H2SESS_API int h2sess_session_set_timeout(struct h2sess_session *s, uint32_t ms);
 
 /* The connection's receive window. Returns 0, H2SESS_EDESTROYED, H2SESS_ERANGE (negative). */
@@ -805,8 +833,7 @@ H2SESS_API int h2sess_stream_send_trailers(struct h2sess_stream *st,
  * library.
  */
 typedef ssize_t h2sess_source_fn(void *buf, size_t len, bool *ret_eof, void *user);
-/* Called once when the source is not needed any more; must not call into the library. May be NULL.
- */
+/* Called once when the source is not needed any more; may be NULL, and not call the library. */
 typedef void h2sess_source_free_fn(void *user);
 
 H2SESS_API int h2sess_stream_respond_with_source(struct h2sess_stream *st,
