@@ -8,7 +8,7 @@
  * that a crash takes back.
  *
  * The log drops its oldest events when it holds too many, too many octets or too old ones, and keeps
- * one octet of each: its type. So a reader that fell behind, or resumes late, is told exactly how many events it
+ * five octets of each: its type, and a number for whom it is of (facts.c). So a reader that fell behind, or resumes late, is told exactly how many events it
  * did not see.
  *
  * Failure modes: no memory for an event, or one over EVENT_SIZE_MAX: a gap event of one takes its
@@ -44,8 +44,11 @@ int events_init(struct events *events, int64_t capacity, int64_t bytes_max)
 	events->history_first = 1;
 	events->ring = calloc(events->capacity, sizeof(struct event *));
 	events->history = calloc(EVENT_HISTORY, 1); /* pages come as they are written */
+	events->history_facts = calloc(EVENT_HISTORY, sizeof(uint32_t));
 	random_name(events->epoch, 10);
-	return events->ring && events->history ? 0 : -1;
+	if (facts_init(&events->facts) < 0)
+		return -1;
+	return events->ring && events->history && events->history_facts ? 0 : -1;
 }
 
 void events_done(struct events *events)
@@ -56,6 +59,8 @@ void events_done(struct events *events)
 		free(events->custom[i]);
 	free(events->ring);
 	free(events->history);
+	free(events->history_facts);
+	facts_done(&events->facts);
 	*events = (struct events){0};
 }
 
@@ -93,9 +98,25 @@ const char *event_type_name(const struct events *events, int type)
 	return name ? name : "x-";
 }
 
-bool event_filter_wants(const struct event_filter *filter, int type)
+static enum event_verdict judge(const struct events *events, const struct event_filter *filter,
+				int type, uint32_t number)
 {
-	return filter->types[type];
+	const struct facts *facts = facts_by_number(&events->facts, number);
+
+	if (!filter->types[type])
+		return EVENT_HIDDEN;
+	if (!filter->select)
+		return EVENT_SHOWN;
+	if (type != EVENT_GAP)
+		return event_select_judge(filter->select, facts, number && !facts);
+	return !facts || event_select_asks(filter->select, facts->worker) ? EVENT_SHOWN
+									  : EVENT_HIDDEN;
+}
+
+enum event_verdict events_judge(const struct events *events, const struct event_filter *filter,
+				const struct event *event)
+{
+	return judge(events, filter, event->type, event->facts);
 }
 
 /* ---- ids ------------------------------------------------------------------------------------- */
@@ -137,9 +158,10 @@ static void drop_oldest(struct events *events)
 		events->visible = events->first;
 }
 
-static void remember_type(struct events *events, uint64_t seq, int type)
+static void remember_type(struct events *events, uint64_t seq, int type, uint32_t facts)
 {
 	events->history[seq % EVENT_HISTORY] = (uint8_t)type;
+	events->history_facts[seq % EVENT_HISTORY] = facts;
 	if (seq >= events->history_first + EVENT_HISTORY)
 		events->history_first = seq - EVENT_HISTORY + 1;
 }
@@ -149,8 +171,8 @@ static uint64_t steady_ms(void)
 	return uv_hrtime() / 1000000;
 }
 
-static int append(struct events *events, uint64_t seq, int type, const char *json, size_t len,
-		  size_t session_at)
+static int append(struct events *events, uint64_t seq, int type, uint32_t facts, const char *json,
+		  size_t len, size_t session_at)
 {
 	struct event *event = len <= EVENT_SIZE_MAX ? malloc(sizeof(*event) + len + 1) : NULL;
 
@@ -160,6 +182,7 @@ static int append(struct events *events, uint64_t seq, int type, const char *jso
 	event->at_ms = steady_ms();
 	event->type = (uint8_t)type;
 	event->len = (uint32_t)len;
+	event->facts = facts;
 	event->session_at = (uint32_t)session_at;
 	memcpy(event->json, json, len);
 	event->json[len] = 0;
@@ -169,7 +192,7 @@ static int append(struct events *events, uint64_t seq, int type, const char *jso
 	events->ring[events->next % events->capacity] = event;
 	events->next++;
 	events->bytes += len;
-	remember_type(events, seq, type);
+	remember_type(events, seq, type, facts);
 	return 0;
 }
 
@@ -228,18 +251,32 @@ static void write_event(const struct events *events, uint64_t seq, const struct 
 	free(data);
 }
 
+/* Whom an event is of. A connect says what its session is like. */
+static uint32_t number_of(struct events *events, int type, const char *worker, const char *session,
+			  const json_t *data)
+{
+	const struct facts *facts;
+
+	if (type == EVENT_CONNECT && session)
+		facts_learn(&events->facts, worker, data);
+	facts = facts_of(&events->facts, worker, session);
+	return facts ? facts->number : 0;
+}
+
 static void add(struct events *events, const struct draft *draft)
 {
 	uint64_t seq = ++events->seq;
+	uint32_t facts = number_of(events, draft->type, draft->worker, draft->session, draft->data);
 	struct text text = {0};
 	size_t session_at = 0;
 	int r;
 
-	remember_type(events, seq, EVENT_NONE);
+	remember_type(events, seq, EVENT_NONE, 0);
 	if (events->store)
 		store_reserve(events->store, seq);
 	write_event(events, seq, draft, &text, &session_at);
-	r = text.failed ? -1 : append(events, seq, draft->type, text.data, text.len, session_at);
+	r = text.failed ? -1
+			: append(events, seq, draft->type, facts, text.data, text.len, session_at);
 	text_done(&text);
 	if (r == 0)
 		show(events, events->ring[(events->next - 1) % events->capacity]);
@@ -298,6 +335,31 @@ static uint64_t age_of(const char *json)
 	return (uint64_t)(now - then);
 }
 
+/* A member that write_event() wrote, before `data`: names have no escapes in them. */
+static bool find_member(const char *json, const char *mark, char *ret, size_t room)
+{
+	const char *data = strstr(json, ",\"data\":"), *at = strstr(json, mark);
+
+	if (!at || (data && at > data))
+		return false;
+	at += strlen(mark);
+	snprintf(ret, room, "%.*s", (int)strcspn(at, "\""), at);
+	return true;
+}
+
+static uint32_t restore_number(struct events *events, int type, const char *json)
+{
+	char worker[WORKER_NAME_MAX + 1], session[128];
+	bool has_worker = find_member(json, ",\"worker\":\"", worker, sizeof(worker));
+	bool has_session = find_member(json, ",\"session\":\"", session, sizeof(session));
+	json_t *object = type == EVENT_CONNECT ? json_loads(json, 0, NULL) : NULL;
+	uint32_t number = number_of(events, type, has_worker ? worker : NULL,
+				    has_session ? session : NULL, json_object_get(object, "data"));
+
+	json_decref(object);
+	return number;
+}
+
 int events_restore(struct events *events, uint64_t seq, const char *type, const char *json)
 {
 	int number = event_type_by_name(events, type);
@@ -307,7 +369,8 @@ int events_restore(struct events *events, uint64_t seq, const char *type, const 
 	if (events->next == 0)
 		events->history_first = seq;
 	events->seq = seq;
-	if (append(events, seq, number, json, strlen(json), 0) < 0)
+	if (append(events, seq, number, restore_number(events, number, json), json, strlen(json),
+		   0) < 0)
 		return -1;
 	events->ring[(events->next - 1) % events->capacity]->at_ms -= age_of(json);
 	events->visible = events->next;
@@ -365,7 +428,14 @@ int64_t events_count(const struct events *events, const struct event_filter *fil
 		return 0;
 	if (from < events->history_first || to > events->seq)
 		return -1;
-	for (uint64_t seq = from; seq <= to; seq++)
-		count += filter->types[events->history[seq % EVENT_HISTORY]];
+	for (uint64_t seq = from; seq <= to; seq++) {
+		size_t at = seq % EVENT_HISTORY;
+		enum event_verdict verdict =
+			judge(events, filter, events->history[at], events->history_facts[at]);
+
+		if (verdict == EVENT_UNDECIDED)
+			return -1;
+		count += verdict == EVENT_SHOWN;
+	}
 	return count;
 }

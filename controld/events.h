@@ -2,6 +2,8 @@
 #ifndef CONTROLD_EVENTS_H
 #define CONTROLD_EVENTS_H
 
+#include "event_select.h"
+#include "facts.h"
 #include "list.h"
 #include "worker.h"
 
@@ -37,14 +39,15 @@ struct event {
 	uint64_t at_ms; /* when it was added, by the clock that is never set */
 	uint8_t type;
 	uint32_t len;
+	uint32_t facts;	     /* number of whom it is of; 0: of nobody */
 	uint32_t session_at; /* where in json its session's id begins; 0: it has none, or it is
 				restored */
 	char json[];
 };
 
 /*
- * The log: the newest events, oldest first, and of those that it dropped one octet each: their
- * type. Positions count from 0 as events are added in this run; event seq is at history_first.
+ * The log: the newest events, oldest first, and of those that it dropped five octets each: their
+ * type, and whom they are of. Positions count from 0 as events are added in this run; event seq is at history_first.
  */
 struct events {
 	struct event **ring; /* position % capacity */
@@ -55,9 +58,11 @@ struct events {
 	size_t bytes;
 	size_t bytes_max;
 	char epoch[EPOCH_MAX + 1];
-	uint64_t seq;		/* of the last event */
-	uint64_t history_first; /* the first seq whose type is known */
-	uint8_t *history;	/* types, by seq % EVENT_HISTORY */
+	uint64_t seq;		 /* of the last event */
+	uint64_t history_first;	 /* the first seq whose type is known */
+	uint8_t *history;	 /* types, by seq % EVENT_HISTORY */
+	uint32_t *history_facts; /* numbers of facts, likewise */
+	struct facts_book facts;
 	char *custom[EVENT_CUSTOM_MAX];
 	struct store *store; /* NULL: nothing is kept */
 	void (*on_visible)(struct events *events);
@@ -66,9 +71,10 @@ struct events {
 
 #define EVENT_HISTORY (1u << 22) /* seqs */
 
-/* A set of event types. */
+/* A set of event types, and whose. */
 struct event_filter {
-	uint8_t types[EVENT_TYPES]; /* 1: wanted */
+	uint8_t types[EVENT_TYPES];  /* 1: wanted */
+	struct event_select *select; /* NULL: everybody's */
 };
 
 /* Returns 0 or -1, out of memory. store may be NULL; then the epoch is drawn. */
@@ -101,12 +107,12 @@ void events_make_visible(struct events *events, uint64_t seq);
 uint64_t events_position_after(const struct events *events, uint64_t seq);
 const struct event *events_at(const struct events *events, uint64_t position);
 
-/* How many events from..to (seqs, both included) a filter wants; -1: their types are not known any
- * more. */
+/* How many events from..to (seqs, both included) a filter wants; -1: it is not known any more. */
 int64_t events_count(const struct events *events, const struct event_filter *filter, uint64_t from,
 		     uint64_t to);
 
-bool event_filter_wants(const struct event_filter *filter, int type);
+enum event_verdict events_judge(const struct events *events, const struct event_filter *filter,
+				const struct event *event);
 
 /* EPOCH-SEQ. parse: -1 for an id that this log never gave. */
 void event_id(const struct events *events, uint64_t seq, char ret[EVENT_ID_MAX]);

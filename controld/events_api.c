@@ -3,6 +3,7 @@
  * GET /v1/events: which events a reader wants, from where on, and in which form.
  *
  *   type=       names, by comma or repeated; none: every one
+ *   SELECTOR    whose (event_select.c)
  *   since=      an id to resume after; the header Last-Event-ID goes before it
  *   once=1      one event, then the end; limit=N: N events
  *   wait=       long poll: what there is, or what comes within so many seconds, then the end
@@ -80,7 +81,8 @@ static int read_wish(struct request *request, struct wish *wish, struct problem 
 	if (r < 0 || query_boolean(query, "once", &wish->once, ret_problem) < 0 ||
 	    query_boolean(query, "snapshot", &wish->snapshot, ret_problem) < 0 ||
 	    query_integer(query, "limit", 1, LIMIT_MAX, &wish->limit, ret_problem) < 0 ||
-	    read_types(request, &wish->filter, ret_problem) < 0)
+	    read_types(request, &wish->filter, ret_problem) < 0 ||
+	    event_select_read(request, &wish->filter.select, ret_problem) < 0)
 		return -1;
 	if (wish->once)
 		wish->limit = 1;
@@ -104,6 +106,7 @@ static void resume_after(struct stream *stream, const char *since)
 {
 	const struct events *events = &stream->controld->events;
 	uint64_t seq, held;
+	int64_t count;
 
 	if (event_id_parse(events, since, &seq) < 0) {
 		start_over(stream);
@@ -111,25 +114,20 @@ static void resume_after(struct stream *stream, const char *since)
 	}
 	held = events->first == events->next ? events->seq
 					     : events_at(events, events->first)->seq - 1;
-	if (seq < held && events_count(events, &stream->filter, seq + 1, held) < 0) {
-		start_over(stream);
-		return;
-	}
 	if (!demand_recorded_since(&stream->controld->demand, &stream->filter, seq)) {
 		stream->seq = seq;
 		stream_write_gap(stream, -1, seq + 1, events->seq, "not_recorded");
 	}
 	stream->seq = stream->told_seq = seq;
 	stream->position = seq < held ? events->first : events_position_after(events, seq);
-	if (seq < held && events_count(events, &stream->filter, seq + 1, held) > 0) {
-		int64_t count = events_count(events, &stream->filter, seq + 1, held);
-
-		stream->seq = held;
-		stream_write_gap(stream, count, seq + 1, held, "dropped");
-	}
+	count = seq < held ? events_count(events, &stream->filter, seq + 1, held) : 0;
+	if (count == 0)
+		return;
+	stream->seq = held;
+	stream_write_gap(stream, count, seq + 1, held, "dropped");
 }
 
-static void open_stream(struct request *request, const struct wish *wish)
+static void open_stream(struct request *request, struct wish *wish)
 {
 	struct stream *stream = stream_new(request);
 	const char *accept = request_header(request, "Accept");
@@ -140,6 +138,7 @@ static void open_stream(struct request *request, const struct wish *wish)
 		return;
 	}
 	stream->filter = wish->filter;
+	wish->filter.select = NULL; /* the stream owns it now */
 	stream->left = wish->limit;
 	stream->ndjson = accept && strstr(accept, "application/x-ndjson");
 	if (wish->waits)
@@ -151,6 +150,8 @@ static void open_stream(struct request *request, const struct wish *wish)
 		resume_after(stream, wish->since);
 	if (wish->waits && stream->controld->streams.gaps != gaps)
 		stream->poll_end = uv_now(request->controld->loop); /* a gap is an answer */
+	if (stream->filter.select && event_select_needs_facts(stream->filter.select))
+		stream->learning = snapshot_new_learning(stream);
 	if (wish->snapshot)
 		stream->snapshot = snapshot_new(stream);
 	stream_reply(stream, request);
@@ -175,4 +176,5 @@ void handle_events(struct request *request)
 	} else {
 		open_stream(request, &wish);
 	}
+	event_select_free(wish.filter.select);
 }

@@ -294,6 +294,7 @@ static void count_missed(struct worker *worker, const json_t *params)
 	if (!json_is_integer(events) || json_integer_value(events) < 0)
 		return;
 	worker->boot->event_seq = numbered;
+	worker->boot->learnt = numbered == 0 || (worker->boot->learnt && known == numbered);
 	if (worker->boot->counted && known < numbered)
 		events_worker_gap(&worker->controld->events, worker_name(worker), numbered - known,
 				  known + 1, numbered, "not_connected");

@@ -80,7 +80,7 @@ const struct route routes[] = {
 	CALL("DELETE", "/v1/policies/{name}", ADMIN, handle_policy_change, NOTHING, NO_BODY),
 
 	START("events", "/v1/events", handle_events,
-	      LIST("type*", "since", "once", "limit", "snapshot", "wait")),
+	      LIST("type*", SELECTOR, "since", "once", "limit", "snapshot", "wait")),
 
 	PUBLIC("metrics", "/metrics", handle_metrics),
 	PUBLIC("health", "/healthz", handle_healthz),

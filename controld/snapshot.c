@@ -9,6 +9,9 @@
  * that number was of a session that was listed, or has ended: snapshot_covers() drops those.
  * Workers that come up meanwhile are asked too.
  *
+ * A learning one walks in the same way, before, when the stream chooses by facts and workers were
+ * connected before the daemon started: it writes nothing, and is skipped when all is known.
+ *
  * Failure modes: a worker that does not answer: a gap without a number says so. One that is lost:
  * its worker.down is in the log.
  */
@@ -34,6 +37,7 @@ struct snapshot {
 	uint64_t count;
 	bool calling;
 	bool complete;
+	bool learning;
 };
 
 struct snapshot *snapshot_new(struct stream *stream)
@@ -44,6 +48,18 @@ struct snapshot *snapshot_new(struct stream *stream)
 		return NULL;
 	snapshot->stream = stream;
 	list_init(&snapshot->asked);
+	return snapshot;
+}
+
+struct snapshot *snapshot_new_learning(struct stream *stream)
+{
+	struct snapshot *snapshot = NULL;
+
+	list_for_each(at, &stream->controld->workers.list)
+		if (!container_of(at, struct worker, link)->boot->learnt && !snapshot)
+			snapshot = snapshot_new(stream);
+	if (snapshot)
+		snapshot->learning = true;
 	return snapshot;
 }
 
@@ -88,7 +104,7 @@ static void write_session(struct snapshot *snapshot, const char *worker, json_t 
 	json_decref(event);
 }
 
-static void take_page(struct snapshot *snapshot, const struct boot *boot, const json_t *result)
+static void take_page(struct snapshot *snapshot, struct boot *boot, const json_t *result)
 {
 	const char *next = json_string_value(json_object_get(result, "next"));
 	const json_t *sessions = json_object_get(result, "sessions");
@@ -96,19 +112,23 @@ static void take_page(struct snapshot *snapshot, const struct boot *boot, const 
 	size_t i;
 
 	json_array_foreach(sessions, i, session) {
-		write_session(snapshot, boot->name, session);
+		facts_learn(&snapshot->stream->controld->events.facts, boot->name, session);
+		if (!snapshot->learning)
+			write_session(snapshot, boot->name, session);
 	}
 	free(snapshot->after);
 	snapshot->after = next ? strdup(next) : NULL;
-	if (!snapshot->after)
-		worker_done(snapshot);
+	if (snapshot->after)
+		return;
+	boot->learnt |= snapshot->learning;
+	worker_done(snapshot);
 }
 
 static void on_page(const struct peer_answer *answer, void *user)
 {
 	struct snapshot *snapshot = user;
 	struct stream *stream = snapshot->stream;
-	const struct boot *boot;
+	struct boot *boot;
 
 	snapshot->calling = false;
 	if (!stream) {
@@ -134,6 +154,23 @@ static bool was_asked(const struct snapshot *snapshot, const char *boot)
 	return false;
 }
 
+static bool is_asked_for(const struct snapshot *snapshot, const struct worker *worker)
+{
+	const struct event_select *select = snapshot->stream->filter.select;
+
+	if (snapshot->learning && worker->boot->learnt)
+		return false;
+	return !select || event_select_asks(select, worker_name(worker));
+}
+
+/* Which sessions, as rpc.md has it. */
+static json_t *select_json(const struct snapshot *snapshot)
+{
+	const struct event_select *select = snapshot->stream->filter.select;
+
+	return select && !snapshot->learning ? json_incref(select->asked) : json_object();
+}
+
 /* The worker to ask: the one that has more pages, or one that was not asked. */
 static struct worker *choose(struct snapshot *snapshot)
 {
@@ -149,7 +186,7 @@ static struct worker *choose(struct snapshot *snapshot)
 	list_for_each(at, &workers->list) {
 		struct worker *worker = container_of(at, struct worker, link);
 
-		if (was_asked(snapshot, worker->boot->boot))
+		if (was_asked(snapshot, worker->boot->boot) || !is_asked_for(snapshot, worker))
 			continue;
 		snapshot->now = calloc(1, sizeof(*snapshot->now));
 		if (!snapshot->now)
@@ -182,8 +219,8 @@ bool snapshot_fill(struct snapshot *snapshot)
 		return true;
 	while ((worker = choose(snapshot))) {
 		json_t *after = snapshot->after ? json_string(snapshot->after) : json_null();
-		json_t *params = json_pack("{s:{}, s:i, s:o}", "select", "limit", SNAPSHOT_PAGE,
-					   "after", after);
+		json_t *params = json_pack("{s:o, s:i, s:o}", "select", select_json(snapshot),
+					   "limit", SNAPSHOT_PAGE, "after", after);
 
 		if (peer_call(worker->peer, RPC_SESSIONS_LIST, params, SNAPSHOT_CALL_MS, on_page,
 			      snapshot) == 0) {
@@ -192,6 +229,10 @@ bool snapshot_fill(struct snapshot *snapshot)
 		}
 		stream_write_gap(snapshot->stream, -1, 1, 0, "worker_unreachable");
 		worker_done(snapshot);
+	}
+	if (snapshot->learning) {
+		snapshot->complete = true;
+		return false;
 	}
 	write_end(snapshot);
 	return true;

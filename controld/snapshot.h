@@ -9,6 +9,10 @@
 
 /* Begin one for this stream; NULL: out of memory. */
 struct snapshot *snapshot_new(struct stream *stream);
+
+/* Begin one that writes nothing: what it sees is what events.facts knows from then on. NULL: all is
+ * known, or no memory. */
+struct snapshot *snapshot_new_learning(struct stream *stream);
 void snapshot_free(struct snapshot *snapshot); /* takes NULL; a call under way goes on without it */
 
 /* Write more into stream->out, or ask for it. Returns false when all of it was written. */

@@ -112,10 +112,11 @@ static void skip_dropped(struct stream *stream)
 		stream_write_gap(stream, count, from, to, "dropped");
 }
 
-static bool is_wanted(const struct stream *stream, const struct event *event)
+static enum event_verdict judge(const struct stream *stream, const struct event *event)
 {
-	return event_filter_wants(&stream->filter, event->type) &&
-	       !(stream->snapshot && snapshot_covers(stream->snapshot, event));
+	if (stream->snapshot && snapshot_covers(stream->snapshot, event))
+		return EVENT_HIDDEN;
+	return events_judge(&stream->controld->events, &stream->filter, event);
 }
 
 /* Write ahead from the log. Leaves out empty when there is nothing. */
@@ -125,6 +126,7 @@ static void fill_from_log(struct stream *stream)
 
 	while (stream->out.len < STREAM_BATCH && !stream->ended) {
 		const struct event *event;
+		enum event_verdict verdict;
 
 		if (stream->position < events->first)
 			skip_dropped(stream);
@@ -132,15 +134,19 @@ static void fill_from_log(struct stream *stream)
 			break;
 		event = events_at(events, stream->position++);
 		stream->seq = event->seq;
-		if (is_wanted(stream, event))
+		verdict = judge(stream, event);
+		if (verdict == EVENT_SHOWN)
 			write_event(stream, event);
+		else if (verdict == EVENT_UNDECIDED)
+			stream_write_gap(stream, -1, event->seq, event->seq, "session_unknown");
 	}
 }
 
 static void fill(struct stream *stream)
 {
 	stream->out_sent = stream->out.len = 0;
-	if (stream->snapshot && snapshot_fill(stream->snapshot))
+	if ((stream->learning && snapshot_fill(stream->learning)) ||
+	    (stream->snapshot && snapshot_fill(stream->snapshot)))
 		return;
 	fill_from_log(stream);
 	if (stream->poll_end &&
@@ -200,7 +206,7 @@ static void look_ahead(struct stream *stream)
 	while (stream->position >= events->first && stream->position < events->visible) {
 		const struct event *event = events_at(events, stream->position);
 
-		if (is_wanted(stream, event))
+		if (judge(stream, event) != EVENT_HIDDEN)
 			break;
 		stream->seq = event->seq;
 		stream->position++;
@@ -319,7 +325,9 @@ static void on_free(void *user)
 	stream->controld->streams.count--;
 	if (stream->from)
 		stream->from->stream = NULL;
+	snapshot_free(stream->learning);
 	snapshot_free(stream->snapshot);
+	event_select_free(stream->filter.select);
 	text_done(&stream->out);
 	free(stream);
 }

@@ -36,6 +36,7 @@ struct stream {
 	int64_t left;		   /* events until the end; -1: no end */
 	uint64_t poll_end;	   /* loop time at which a long poll ends; 0: not one */
 	uint64_t sent_at;	   /* loop time of the last byte */
+	struct snapshot *learning; /* of sessions whose connect we did not see, or NULL */
 	struct snapshot *snapshot; /* NULL: none asked for */
 	struct text out;
 	size_t out_sent;

@@ -97,6 +97,16 @@ static void on_answer(const struct peer_answer *answer, void *user)
 	request_reply_problem(request, &problem);
 }
 
+/* Readers of events who choose by label are to see it. */
+static void on_labels(const struct peer_answer *answer, void *user)
+{
+	struct request *request = user;
+
+	facts_set_labels(&request->controld->events.facts, request->parameters[0],
+			 json_object_get(answer->result, "labels"));
+	ask_take_answer(answer, request);
+}
+
 void handle_verb(struct request *request)
 {
 	const struct verb *verb = find_verb(request->segments[request->segment_count - 1]);
@@ -115,5 +125,6 @@ void handle_verb(struct request *request)
 		ask_session(request, "session", verb->method, params, (uint64_t)(seconds * 1000),
 			    on_answer);
 	else
-		ask_session(request, "session", verb->method, params, ASK_MS, ask_take_answer);
+		ask_session(request, "session", verb->method, params, ASK_MS,
+			    verb->method == RPC_SESSION_SET_LABELS ? on_labels : ask_take_answer);
 }

@@ -165,6 +165,7 @@ static void take_gap(struct worker *worker, json_t *params)
 		return;
 	if ((uint64_t)to > worker->boot->event_seq)
 		worker->boot->event_seq = (uint64_t)to;
+	worker->boot->learnt = false;
 	events_worker_gap(&worker->controld->events, worker_name(worker), (uint64_t)count,
 			  (uint64_t)from, (uint64_t)to, "worker_dropped");
 }

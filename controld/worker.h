@@ -17,6 +17,7 @@ struct boot {
 	char boot[WORKER_BOOT_MAX + 1];
 	uint64_t event_seq; /* the last of its events that we know, once counted */
 	bool counted;
+	bool learnt;	       /* events.facts has each of its sessions */
 	bool superseded;       /* another boot took its name over, or came after it */
 	struct worker *worker; /* NULL: not connected */
 	json_t *stats;	       /* its last worker.stats, or NULL */

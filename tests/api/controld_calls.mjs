@@ -330,6 +330,6 @@ test('what has a path but not the method, and what has neither', async () => {
 	assert.deepEqual([head.status, head.text], [200, '']);
 	assert.ok(Number(head.headers['content-length']) > 2);
 	for (const target of ['/', '/v2', '/v1/', '/v1/workers/', '/v1//workers', '/v1/./workers', '/v1/x/../workers',
-		'/v1%2Fworkers', '/v1/policies', '/v1/drain', '/v1/audit', '/V1'])
+		'/v1%2Fworkers', '/v1/rules', '/v1/drain', '/v1/audit', '/V1'])
 		assert.equal((await daemon.get(target)).status, 404, target);
 });

@@ -308,3 +308,124 @@ test('HTTP/1.0 readers are served too', () => withWorker([], async (daemon, work
 		text += data;
 	assert.match(text, /event: goaway/);
 }));
+
+// Events of these sessions that a reader with this query is shown, told by their codes.
+async function shown(daemon, worker, query, sessions) {
+	const stream = await daemon.events(`?type=goaway&${query}`);
+	sessions.forEach((session, code) => worker.event('goaway', session, { code }));
+	const all = await daemon.events('?type=goaway,worker.up');
+	const end = new FakeWorker(daemon.rpc, { name: 'end' });
+	await end.start();
+	await all.next();
+	await end.stop();
+	all.close();
+	await daemon.get('/healthz');
+	const seen = [];
+	while (stream.items.length)
+		seen.push((await stream.next()).data.data.code);
+	stream.close();
+	return seen;
+}
+
+test('whose events: by id, worker, label, name, address, encryption and protocol', () => withWorker([], async (daemon, worker) => {
+	const extras = [
+		{ labels: { tier: 'gold', site: 'a' }, servername: 'www.example.org', peer: { address: '192.0.2.17', port: 1 } },
+		{ labels: { tier: 'gold' }, servername: 'WWW.example.com', peer: { address: '2001:db8::1', port: 1 } },
+		{ labels: {}, servername: null, encrypted: false, alpnProtocol: 'h2c', peer: { address: '198.51.100.1', port: 1 } },
+	];
+	const sessions = extras.map((extra, i) => worker.addSession(i + 1, extra));
+	const ids = sessions.map(({ id }) => id);
+	sessions.forEach((session) => worker.event('connect', session.id, session));
+	await settled(worker);
+	for (const [query, codes] of [
+		[`ids=${ids[1]}`, [1]], [`ids=${ids[0]},${ids[2]}`, [0, 2]], ['label=tier=gold', [0, 1]], ['label=tier=gold&label=site=a', [0]],
+		['label=tier=silver', []], ['sni=www.*', [0, 1]], ['sni=*.example.???', [0, 1]], ['sni=*', [0, 1]], ['sni=www.example.org', [0]],
+		['peer=192.0.2.0/24', [0]], ['peer=2001:db8::/32', [1]], ['peer=198.51.100.1', [2]], ['peer=0.0.0.0/0', [0, 2]], ['peer=::ffff:192.0.2.17', [0]],
+		['encrypted=true', [0, 1]], ['encrypted=false&alpn=h2c', [2]], ['worker=other', []], [`ids=${ids[0]}&encrypted=false`, []],
+	])
+		assert.deepEqual(await shown(daemon, worker, query, ids), codes, query);
+	assert.deepEqual((await shown(daemon, worker, 'worker=edge1', ids)).slice(0, 3), [0, 1, 2]);
+	for (const [query, field] of [['minAge=1', 'minAge'], ['userAgent=x', 'userAgent'], ['sample=5', 'sample'], ['openStreams=1', 'openStreams'],
+		['peer=nonsense', 'peer'], ['peer=10.0.0.0/33', 'peer'], ['label=x', 'label'], ['origin=https://a', 'origin']]) {
+		const { status, json } = await daemon.get(`/v1/events?${query}`);
+		assert.deepEqual([status, json.field], [400, field], query);
+	}
+}));
+
+test('a worker is chosen with what is of it and of no session', () => withWorker([], async (daemon) => {
+	const stream = await daemon.events('?worker=edge2');
+	for (const name of ['edge3', 'edge2']) {
+		const worker = new FakeWorker(daemon.rpc, { name });
+		await worker.start();
+		await worker.stop();
+	}
+	assert.deepEqual((await stream.take(2)).map(({ data }) => [data.type, data.worker]),
+		[['worker.up', 'edge2'], ['worker.down', 'edge2']]);
+	stream.close();
+}));
+
+test('labels that change change who is seen', () => withWorker([], async (daemon, worker) => {
+	const session = worker.addSession(1);
+	worker.event('connect', session.id, session);
+	worker.handlers['session.setLabels'] = (w, { labels }) => ({ labels: Object.assign(session.labels, labels) });
+	worker.hello = { capabilities: ['altsvc', 'origin', 'session'] };
+	await worker.stop();
+	await worker.start();
+	const stream = await daemon.events('?label=tier=gold&type=goaway');
+	worker.event('goaway', session.id, { code: 1 });
+	await settled(worker);
+	assert.equal((await daemon.request('PATCH', `/v1/sessions/${session.id}/labels`, { body: { tier: 'gold' } })).status, 200);
+	worker.event('goaway', session.id, { code: 2 });
+	assert.equal((await stream.next()).data.data.code, 2);
+	stream.close();
+}));
+
+test('sessions that began before the daemon did are asked for, once', () => withDaemon([], {}, async (daemon) => {
+	const worker = new FakeWorker(daemon.rpc);
+	for (let n = 1; n <= 250; n++)
+		worker.addSession(n, { servername: n === 249 ? 'here.example' : 'there.example' });
+	worker.seq = 250; // their connects, that nobody heard
+	await worker.start();
+	const lists = () => worker.requests.filter(({ method }) => method === 'sessions.list').length;
+	for (let i = 0; i < 2; i++) {
+		const stream = await daemon.events('?type=goaway&sni=here.*');
+		worker.event('goaway', `${worker.boot}-1`, { code: 1 });
+		worker.event('goaway', `${worker.boot}-249`, { code: 2 });
+		assert.equal((await stream.next()).data.data.code, 2);
+		assert.equal(lists(), 3);
+		stream.close();
+	}
+	// What nobody can know is a gap, not silence.
+	const stream = await daemon.events('?type=goaway&sni=here.*');
+	worker.event('goaway', `${worker.boot}-999`, { code: 3 });
+	const { data } = await stream.next();
+	assert.deepEqual([data.type, data.data.count, data.data.reason], ['gap', null, 'session_unknown']);
+	stream.close();
+}));
+
+test('what the log dropped is counted for whom the reader chose', () => withWorker(['--event-log', '16'], async (daemon, worker) => {
+	const [one, two] = [1, 2].map((n) => worker.addSession(n, { labels: { n: String(n) } }));
+	for (const session of [one, two])
+		worker.event('connect', session.id, session);
+	await settled(worker);
+	const { id } = (await (await daemon.events('?type=connect&limit=2&since=x-1')).take(3))[2];
+	for (let i = 0; i < 90; i++)
+		worker.event('goaway', i % 3 ? one.id : two.id, { code: i });
+	await settled(worker);
+	for (const [query, count] of [[`ids=${two.id}`, 25], ['label=n=1', 49], ['worker=edge1', 74], ['worker=other', undefined]]) {
+		const stream = await daemon.events(`?type=goaway&since=${id}&wait=0.01&${query}`);
+		assert.equal((await stream.next())?.data.data.count, count, query);
+		stream.close();
+	}
+}));
+
+test('a snapshot is of those that the reader chose', () => withWorker([], async (daemon, worker) => {
+	for (let n = 1; n <= 3; n++)
+		worker.addSession(n);
+	const stream = await daemon.events(`?snapshot=1&sni=x.example&label=a=b&limit=1`);
+	while ((await stream.next()).event !== 'snapshot')
+		continue;
+	const { params } = worker.requests.filter(({ method }) => method === 'sessions.list').at(-1);
+	assert.deepEqual(params.select, { sni: 'x.example', label: { a: 'b' } });
+	stream.close();
+}));
