@@ -15,6 +15,7 @@
 #include "server.h"
 #include "session.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -260,11 +261,12 @@ static int give_copy(struct loop *loop, int fd, bool tls)
 /* Every loop gets a socket, and every socket a loop, whichever are more. */
 static int give_to_loops(struct h2sess_server *srv, const int *fds, size_t n, bool tls)
 {
-	size_t i, rounds = n > srv->n_loops ? n : srv->n_loops;
+	size_t n_loops = srv->n_loops, rounds = n > n_loops ? n : n_loops;
 	int r = 0;
 
-	for (i = 0; i < rounds && r == 0; i++)
-		r = give_copy(&srv->loops[i % srv->n_loops], fds[i % n], tls);
+	assert(n > 0 && n_loops > 0);
+	for (size_t i = 0; i < rounds && r == 0; i++)
+		r = give_copy(&srv->loops[i % n_loops], fds[i % n], tls);
 	return r;
 }
 
