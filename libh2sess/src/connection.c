@@ -466,6 +466,8 @@ static void on_readable(struct conn *c)
 		tls_turn(c, loop->read_buf, (size_t)n);
 	else
 		deliver(c, loop->read_buf, (size_t)n);
+	if (c->handler)
+		c->handler->read(c->user);
 }
 
 /* What follows the header is read when poll comes back. */

@@ -21,6 +21,8 @@ struct conn_handler {
 	void (*ready)(void *user);
 	/* Plain bytes; borrowed. */
 	void (*data)(void *user, const uint8_t *data, size_t len);
+	/* That was all for now. */
+	void (*read)(void *user);
 	/* What was pending has left. */
 	void (*writable)(void *user);
 	/* The peer is gone: 0 (end of stream) or H2SESS_E... Comes once, last. */

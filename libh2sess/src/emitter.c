@@ -186,17 +186,19 @@ static bool call(struct h2sess_emitter *e, enum event_id id, const struct h2sess
 bool emitter_emit(struct h2sess_emitter *e, enum event_id id, const struct h2sess_event *ev)
 {
 	uint64_t newest;
-	bool heard;
+	bool heard = false;
 
 	if (emitter_deaf(e, id) || e->depth >= EMITTER_DEPTH_MAX)
 		return false;
 	newest = atomic_load(&last_id);
 	if (!e->frozen)
 		e->depth++;
-	heard = call(e, id, ev, newest, true);
+	if (e->wanted & (1u << id))
+		heard = call(e, id, ev, newest, true);
 	if (e->forwarded & (1u << id))
 		heard = emitter_emit(e->forward, id, ev) || heard;
-	heard = call(e, id, ev, newest, false) || heard;
+	if (e->wanted & (1u << id))
+		heard = call(e, id, ev, newest, false) || heard;
 	leave(e);
 	return heard;
 }

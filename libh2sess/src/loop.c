@@ -222,7 +222,7 @@ int loop_init(struct loop *loop, struct h2sess_server *server, size_t index)
 	if (uv_async_init(&loop->uv, &loop->wakeup, on_wakeup) != 0)
 		goto no_async;
 	init_handles(loop);
-	frame_slab_init(&loop->slab, server_limits(server)->max_sessions);
+	session_memory_init(&loop->memory, server_limits(server)->max_sessions);
 	return 0;
 
 no_async:
@@ -315,6 +315,6 @@ void loop_done(struct loop *loop)
 	uv_loop_close(&loop->uv);
 	uv_mutex_destroy(&loop->lock);
 	session_table_done(&loop->table);
-	frame_slab_done(&loop->slab);
+	session_memory_done(&loop->memory);
 	free_buffers(loop);
 }

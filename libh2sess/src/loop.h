@@ -2,8 +2,8 @@
 #ifndef H2SESS_LOOP_H
 #define H2SESS_LOOP_H
 
-#include "frame_slab.h"
 #include "list.h"
+#include "session_memory.h"
 #include "session_table.h"
 
 #include <h2sess/h2sess.h>
@@ -51,7 +51,7 @@ struct loop {
 	struct list listeners; /* struct listener_fd.link */
 	struct list sessions;  /* struct h2sess_session.link, for walking in no order */
 	struct session_table table;
-	struct frame_slab slab;
+	struct session_memory memory;
 	struct list conns;     /* struct conn.link: every descriptor, lingering ones too */
 	struct list dirty;     /* struct h2sess_session.dirty_link: to flush before poll */
 	struct list ended;     /* struct h2sess_session.ended_link: to finish before poll */

@@ -20,6 +20,11 @@ void mem_freeze(void)
 	atomic_store(&frozen, true);
 }
 
+bool mem_is_hosted(void)
+{
+	return hook.malloc_fn != NULL;
+}
+
 void *mem_alloc(size_t size)
 {
 	return hook.malloc_fn ? hook.malloc_fn(size, hook.user) : malloc(size);

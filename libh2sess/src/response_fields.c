@@ -9,12 +9,19 @@
 /* RFC 9113 8.2.2: these speak of an HTTP/1 connection. */
 static bool is_connection_specific(const struct h2sess_header *h)
 {
-	static const char *const names[] = {"connection",	 "keep-alive", "proxy-connection",
-					    "transfer-encoding", "upgrade",    "http2-settings"};
+	static const struct {
+		const char *text;
+		size_t len;
+	} names[] = {
+#define NAME(text) {text, sizeof(text) - 1}
+		NAME("connection"),	   NAME("keep-alive"), NAME("proxy-connection"),
+		NAME("transfer-encoding"), NAME("upgrade"),    NAME("http2-settings"),
+#undef NAME
+	};
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strlen(names[i]) == h->name_len && memcmp(names[i], h->name, h->name_len) == 0)
+		if (names[i].len == h->name_len && memcmp(names[i].text, h->name, h->name_len) == 0)
 			return true;
 	}
 	return h->name_len == 2 && memcmp(h->name, "te", 2) == 0 &&

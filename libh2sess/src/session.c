@@ -304,10 +304,25 @@ static int on_conn_proxied(void *user, const struct proxy_addresses *addresses)
 	return r;
 }
 
+/*
+ * What came is answered before the next connection is read, not at the end of the turn: its streams
+ * are in the processor's cache, and their memory serves the next session's.
+ */
+static void on_conn_read(void *user)
+{
+	struct h2sess_session *s = user;
+
+	if (list_empty(&s->dirty_link))
+		return;
+	list_del(&s->dirty_link);
+	session_flush(s);
+}
+
 static const struct conn_handler conn_handler = {
 	.proxied = on_conn_proxied,
 	.ready = on_conn_ready,
 	.data = on_conn_data,
+	.read = on_conn_read,
 	.writable = on_conn_writable,
 	.gone = on_conn_gone,
 };

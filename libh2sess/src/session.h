@@ -145,10 +145,11 @@ struct h2sess_session {
 	char *subject; /* of the peer's certificate, once asked for */
 
 	struct guard guard;
-	uint32_t awaited_acks; /* PING and SETTINGS of ours that have left */
-	void *frame_block;     /* of the loop's slab; NULL: none */
-	bool resting;	       /* its pages have been dropped */
-	uint64_t memory;       /* bytes that the peer makes us hold: headers and write buffers */
+	uint32_t awaited_acks;		     /* PING and SETTINGS of ours that have left */
+	struct h2sess_stream *header_stream; /* whose header block is coming; may be NULL */
+	struct session_pages pages;
+	bool resting;	 /* its pages have been dropped */
+	uint64_t memory; /* bytes that the peer makes us hold: headers and write buffers */
 
 	uint64_t created_ms;	    /* Unix time */
 	uint64_t started_at;	    /* loop_now(): handshake and preface */

@@ -163,11 +163,13 @@ static int begin_request(struct h2sess_session *s, int32_t id)
 	s->last_stream_id = id;
 	s->n_streams++;
 	nghttp2_session_set_stream_user_data(s->ng, id, st);
+	s->header_stream = st;
 	return 0;
 }
 
-static int begin_trailers(struct h2sess_stream *st)
+static int begin_trailers(struct h2sess_session *s, struct h2sess_stream *st)
 {
+	s->header_stream = st;
 	if (!st || st->trailers)
 		return 0;
 	st->trailers = mem_calloc(1, sizeof(*st->trailers));
@@ -183,7 +185,7 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
 
 	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
 		return begin_request(s, frame->hd.stream_id);
-	return begin_trailers(find(ng, frame->hd.stream_id));
+	return begin_trailers(s, find(ng, frame->hd.stream_id));
 }
 
 /* What the session wants to know of a request, as its fields pass by. */
@@ -205,12 +207,13 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rc
 {
 	struct h2sess_session *s = user;
 	const struct h2sess_limits *limits = server_limits(s->loop->server);
-	struct h2sess_stream *st = find(ng, frame->hd.stream_id);
+	struct h2sess_stream *st = s->header_stream;
 	struct header_list *list;
 	nghttp2_vec name_vec = nghttp2_rcbuf_get_buf(name);
 	nghttp2_vec value_vec = nghttp2_rcbuf_get_buf(value);
 
-	if (!st)
+	(void)ng;
+	if (!st || st->id != frame->hd.stream_id)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	list = st->trailers ? st->trailers : &st->request;
 	list->bytes += name_vec.len + value_vec.len + 32;
@@ -538,10 +541,11 @@ int session_frames_init(struct h2sess_session *s)
 	r = make_callbacks(&cbs);
 	if (r == 0)
 		r = make_option(server_limits(s->loop->server), &option);
-	frame_slab_last(&s->loop->slab);
-	if (r == 0 && nghttp2_session_server_new3(&s->ng, cbs, s, option, &s->loop->slab.mem) != 0)
+	session_memory_last(&s->loop->memory);
+	if (r == 0 &&
+	    nghttp2_session_server_new3(&s->ng, cbs, s, option, &s->loop->memory.mem) != 0)
 		r = H2SESS_ENOMEM;
-	s->frame_block = frame_slab_last(&s->loop->slab);
+	s->pages = session_memory_last(&s->loop->memory);
 	nghttp2_option_del(option);
 	nghttp2_session_callbacks_del(cbs);
 	return r;

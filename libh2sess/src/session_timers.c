@@ -95,7 +95,7 @@ static uint64_t push_due(struct h2sess_session *s, const struct h2sess_limits *l
 static uint64_t rest_due(struct h2sess_session *s, const struct h2sess_limits *limits)
 {
 	(void)limits;
-	if (s->resting || !s->frame_block || s->n_streams || conn_blocked(s->conn))
+	if (s->resting || !s->pages.frame || s->n_streams || conn_blocked(s->conn))
 		return NEVER;
 	return s->active_at + REST_AFTER_MS;
 }
@@ -197,7 +197,7 @@ static void on_rest(struct h2sess_session *s)
 {
 	s->resting = true;
 	if (!nghttp2_session_want_write(s->ng))
-		frame_slab_rest(&s->loop->slab, s->frame_block);
+		session_memory_rest(&s->loop->memory, &s->pages);
 }
 
 static void on_push(struct h2sess_session *s)

@@ -29,9 +29,26 @@ static void on_unheard_error(struct h2sess_emitter *e)
 	h2sess_stream_destroy(st, H2SESS_INTERNAL_ERROR);
 }
 
+struct chunk *chunk_new(struct h2sess_session *s, const void *data, size_t len)
+{
+	struct chunk *chunk = block_alloc(&s->loop->memory.blocks, sizeof(*chunk) + len);
+
+	if (!chunk)
+		return NULL;
+	chunk->len = len;
+	chunk->offset = 0;
+	memcpy(chunk->data, data, len);
+	return chunk;
+}
+
+void chunk_free(struct h2sess_session *s, struct chunk *chunk)
+{
+	block_free(&s->loop->memory.blocks, chunk);
+}
+
 struct h2sess_stream *stream_new(struct h2sess_session *s, int32_t id)
 {
-	struct h2sess_stream *st = mem_alloc(sizeof(*st));
+	struct h2sess_stream *st = block_alloc(&s->loop->memory.blocks, sizeof(*st));
 
 	if (!st)
 		return NULL;
@@ -93,13 +110,10 @@ static void emit_data(struct h2sess_stream *st, const void *data, size_t len)
 
 static int keep(struct h2sess_stream *st, const uint8_t *data, size_t len)
 {
-	struct chunk *chunk = mem_alloc(sizeof(*chunk) + len);
+	struct chunk *chunk = chunk_new(st->session, data, len);
 
 	if (!chunk)
 		return H2SESS_ENOMEM;
-	chunk->len = len;
-	chunk->offset = 0;
-	memcpy(chunk->data, data, len);
 	list_add_tail(&st->inbox, &chunk->link);
 	st->inbox_bytes += len;
 	st->session->memory += len;
@@ -164,7 +178,7 @@ static void emit_kept(struct h2sess_stream *st)
 	st->inbox_bytes -= chunk->len;
 	st->session->memory -= chunk->len;
 	emit_data(st, chunk->data, chunk->len);
-	mem_free(chunk);
+	chunk_free(st->session, chunk);
 }
 
 int h2sess_stream_pause(struct h2sess_stream *st)
@@ -195,7 +209,7 @@ static void drop_inbox(struct h2sess_stream *st)
 	struct list *link;
 
 	while ((link = list_pop(&st->inbox)))
-		mem_free(container_of(link, struct chunk, link));
+		chunk_free(st->session, container_of(link, struct chunk, link));
 	st->session->memory -= st->inbox_bytes;
 	st->inbox_bytes = 0;
 }
@@ -226,7 +240,9 @@ void stream_finish(struct h2sess_stream *st)
 	}
 	emitter_done(&st->emitter);
 	list_del(&st->link);
-	mem_free(st);
+	if (st->session->header_stream == st)
+		st->session->header_stream = NULL;
+	block_free(&st->session->loop->memory.blocks, st);
 }
 
 int h2sess_stream_close(struct h2sess_stream *st, uint32_t code)

@@ -82,6 +82,10 @@ struct h2sess_stream {
 	uint32_t timeout_ms;
 };
 
+/* A copy of body bytes, and its end. NULL: no memory. */
+struct chunk *chunk_new(struct h2sess_session *s, const void *data, size_t len);
+void chunk_free(struct h2sess_session *s, struct chunk *chunk);
+
 /* A new stream of s, linked. NULL: no memory. */
 struct h2sess_stream *stream_new(struct h2sess_session *s, int32_t id);
 /* Emit aborted, error and close as they apply, then free. */

@@ -47,7 +47,7 @@ static size_t take_chunk(struct h2sess_stream *st, uint8_t *buf, size_t len)
 	st->session->memory -= n;
 	if (chunk->offset == chunk->len) {
 		list_del(&chunk->link);
-		mem_free(chunk);
+		chunk_free(st->session, chunk);
 	}
 	return n;
 }
@@ -142,7 +142,7 @@ void stream_source_done(struct h2sess_stream *st)
 	if (!st->deferred)
 		st->session->n_sources--;
 	while ((link = list_pop(&st->outbox)))
-		mem_free(container_of(link, struct chunk, link));
+		chunk_free(st->session, container_of(link, struct chunk, link));
 	st->session->memory -= st->buffered;
 	st->buffered = 0;
 	if (st->source == SOURCE_PULL && st->pull_free)
@@ -179,12 +179,9 @@ static int append(struct h2sess_stream *st, const void *data, size_t len)
 		server_count_limit(s->loop->server, LIMIT_max_write_buffer);
 		return H2SESS_ELIMIT;
 	}
-	chunk = mem_alloc(sizeof(*chunk) + len);
+	chunk = chunk_new(s, data, len);
 	if (!chunk)
 		return H2SESS_ENOMEM;
-	chunk->len = len;
-	chunk->offset = 0;
-	memcpy(chunk->data, data, len);
 	list_add_tail(&st->outbox, &chunk->link);
 	st->buffered += len;
 	s->memory += len;
