@@ -8,13 +8,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-bool page_slab_owns(const struct page_slab *slab, const void *p)
-{
-	const uint8_t *block = p;
-
-	return slab->base && block >= slab->base && block < slab->base + slab->n * slab->slot;
-}
-
 void *page_slab_take(struct page_slab *slab)
 {
 	size_t i;
@@ -58,6 +51,7 @@ void page_slab_init(struct page_slab *slab, size_t size, size_t n)
 		return;
 	slab->base = base;
 	slab->n = n;
+	slab->bytes = n * slab->slot;
 }
 
 void page_slab_done(struct page_slab *slab)

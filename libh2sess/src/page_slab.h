@@ -17,6 +17,7 @@ struct page_slab {
 	uint8_t *base;	/* NULL: no addresses were to be had, nothing is served */
 	size_t slot;	/* bytes, whole pages */
 	size_t n;	/* slots that there is room for */
+	size_t bytes;	/* of all of them */
 	size_t used;	/* slots that were ever handed out */
 	uint32_t *free; /* a stack of slots that came back */
 	size_t n_free;
@@ -30,7 +31,10 @@ void page_slab_done(struct page_slab *slab);
 /* A zeroed block, or NULL: no slot is left. */
 void *page_slab_take(struct page_slab *slab);
 void page_slab_give_back(struct page_slab *slab, void *block);
-bool page_slab_owns(const struct page_slab *slab, const void *p);
+static inline bool page_slab_owns(const struct page_slab *slab, const void *p)
+{
+	return (uintptr_t)p - (uintptr_t)slab->base < slab->bytes;
+}
 /* Make a block zeros that take no memory. */
 void page_slab_drop(struct page_slab *slab, void *block);
 

@@ -122,7 +122,7 @@ static void test_realloc_keeps_content(void **state)
 
 static void test_cache_is_bounded(void **state)
 {
-	enum { BLOCKS = 3000 };
+	enum { BLOCKS = BLOCK_KEPT_MAX / BLOCK_STEP + 1 };
 	struct block_cache cache;
 	void *blocks[BLOCKS];
 
