@@ -297,25 +297,41 @@ uint32_t lint_push(const struct h2sess_push *push, const struct lint_subject *su
 	return lint.rules;
 }
 
-int lint_first_error(uint32_t rules)
-{
-	static const struct {
-		uint32_t rule;
-		int error;
-	} errors[] = {
-#define ROW_ERROR(rule, error) {(rule), H2SESS_##error},
-#define ROW_WARNING(rule, error)
-#define X(name, value, wire, severity, error, text) ROW_##severity(H2SESS_LINT_##name, error)
+static const struct {
+	int value;
+	int error;
+} error_rules[] = {
+#define ROW_ERROR(value, error) {(value), H2SESS_##error},
+#define ROW_WARNING(value, error)
+#define X(name, value, wire, severity, error, text) ROW_##severity(value, error)
 #include <h2sess/lint.def>
 #undef X
 #undef ROW_WARNING
 #undef ROW_ERROR
-	};
+};
+
+/* The row of the first one, or -1. */
+static int first_error_row(uint32_t rules)
+{
 	size_t i;
 
-	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
-		if (rules & errors[i].rule)
-			return errors[i].error;
+	for (i = 0; i < sizeof(error_rules) / sizeof(error_rules[0]); i++) {
+		if (rules >> error_rules[i].value & 1)
+			return (int)i;
 	}
-	return 0;
+	return -1;
+}
+
+int lint_first_error(uint32_t rules)
+{
+	int row = first_error_row(rules);
+
+	return row < 0 ? 0 : error_rules[row].error;
+}
+
+int lint_first_error_rule(uint32_t rules)
+{
+	int row = first_error_row(rules);
+
+	return row < 0 ? -1 : error_rules[row].value;
 }

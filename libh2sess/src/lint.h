@@ -20,5 +20,7 @@ uint32_t lint_push(const struct h2sess_push *push, const struct lint_subject *su
 
 /* The error of the first ERROR rule in the mask, in the order of lint.def; 0: warnings at most. */
 int lint_first_error(uint32_t rules);
+/* ... and its value there, or -1. */
+int lint_first_error_rule(uint32_t rules);
 
 #endif

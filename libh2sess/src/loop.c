@@ -5,7 +5,7 @@
  * Owns the libuv loop, the shared buffers, the session table and the queue of posts. Called by the
  * server (start, stop), by any thread (loop_post) and by sessions (dirty, ended).
  *
- * One turn: libuv's timers -> prepare: serve() -> poll: connections read, listeners run -> check:
+ * One turn: libuv's timers -> prepare: a slice of each fan-out, serve() -> poll: connections read, listeners run -> check:
  * serve(). serve() finishes sessions that have ended and flushes those that are dirty, so whatever
  * a turn queued leaves in one write. What is left over (a session that has spent its share) makes
  * the loop busy: it polls without waiting and comes back.
@@ -16,6 +16,7 @@
 #include "loop.h"
 
 #include "connection.h"
+#include "fanout.h"
 #include "memory.h"
 #include "server.h"
 #include "session.h"
@@ -27,23 +28,21 @@
 #define PENDING_MAX \
 	65536 /* events of one call of nghttp2, which eats LOOP_READ_MAX bytes at most */
 
-struct post {
-	struct list link; /* loop.posts */
-	loop_fn *fn;
-	void *arg;
-};
-
 /* ---- posts ----------------------------------------------------------------------------------- */
 
-int loop_post(struct loop *loop, loop_fn *fn, void *arg)
+/* A post of the caller's own may be gone when fn returns. */
+static void run_post(struct loop *loop, struct loop_post *post)
 {
-	struct post *post = mem_alloc(sizeof(*post));
+	struct loop_post *owned = post->owned ? post : NULL;
+
+	post->fn(loop, post->arg);
+	mem_free(owned);
+}
+
+void loop_post_own(struct loop *loop, struct loop_post *post)
+{
 	bool closed;
 
-	if (!post)
-		return H2SESS_ENOMEM;
-	post->fn = fn;
-	post->arg = arg;
 	uv_mutex_lock(&loop->lock);
 	closed = loop->closed;
 	if (!closed) {
@@ -51,11 +50,29 @@ int loop_post(struct loop *loop, loop_fn *fn, void *arg)
 		uv_async_send(&loop->wakeup);
 	}
 	uv_mutex_unlock(&loop->lock);
-	if (closed) {
-		mem_free(post);
-		fn(NULL, arg);
-	}
+	if (closed)
+		run_post(NULL, post);
+}
+
+int loop_post(struct loop *loop, loop_fn *fn, void *arg)
+{
+	struct loop_post *post = mem_alloc(sizeof(*post));
+
+	if (!post)
+		return H2SESS_ENOMEM;
+	post->fn = fn;
+	post->arg = arg;
+	post->owned = true;
+	loop_post_own(loop, post);
 	return 0;
+}
+
+void loop_wake(struct loop *loop)
+{
+	uv_mutex_lock(&loop->lock);
+	if (!loop->closed)
+		uv_async_send(&loop->wakeup);
+	uv_mutex_unlock(&loop->lock);
 }
 
 /* Run what was posted until now; later posts come with a wake-up of their own. */
@@ -67,12 +84,8 @@ static void run_posts(struct loop *loop, struct loop *as)
 	uv_mutex_lock(&loop->lock);
 	list_splice(&posts, &loop->posts);
 	uv_mutex_unlock(&loop->lock);
-	while ((link = list_pop(&posts))) {
-		struct post *post = container_of(link, struct post, link);
-
-		post->fn(as, post->arg);
-		mem_free(post);
-	}
+	while ((link = list_pop(&posts)))
+		run_post(as, container_of(link, struct loop_post, link));
 }
 
 static void on_wakeup(uv_async_t *async)
@@ -118,7 +131,7 @@ static void serve(struct loop *loop)
 {
 	flush_dirty(loop);
 	finish_ended(loop);
-	if (!list_empty(&loop->dirty) || !list_empty(&loop->ended))
+	if (!list_empty(&loop->dirty) || !list_empty(&loop->ended) || loop->fanouts_busy)
 		loop_go_again(loop);
 	else
 		uv_idle_stop(&loop->busy);
@@ -126,7 +139,10 @@ static void serve(struct loop *loop)
 
 static void on_prepare(uv_prepare_t *prepare)
 {
-	serve(prepare->data);
+	struct loop *loop = prepare->data;
+
+	loop->fanouts_busy = !list_empty(&loop->fanouts) && fanout_turn(loop);
+	serve(loop);
 }
 
 static void on_check(uv_check_t *check)
@@ -170,6 +186,7 @@ static void init_handles(struct loop *loop)
 	uv_check_init(&loop->uv, &loop->check);
 	uv_idle_init(&loop->uv, &loop->busy);
 	uv_timer_init(&loop->uv, &loop->linger_timer);
+	uv_timer_init(&loop->uv, &loop->fanout_timer);
 	loop->prepare.data = loop;
 	loop->check.data = loop;
 	loop->busy.data = loop;
@@ -201,6 +218,7 @@ static void init_lists(struct loop *loop)
 	list_init(&loop->posts);
 	list_init(&loop->listeners);
 	list_init(&loop->sessions);
+	list_init(&loop->fanouts);
 	list_init(&loop->conns);
 	list_init(&loop->dirty);
 	list_init(&loop->ended);
@@ -258,6 +276,7 @@ static void do_stop(struct loop *loop, void *arg)
 	session_destroy_all(loop);
 	while (!list_empty(&loop->ended))
 		finish_ended(loop);
+	fanout_stop(loop);
 	abort_conns(loop);
 	uv_stop(&loop->uv);
 }

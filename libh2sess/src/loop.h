@@ -29,6 +29,17 @@ struct pending_event {
 	size_t len;
 };
 
+struct loop;
+typedef void loop_fn(struct loop *loop, void *arg);
+
+/* What is to run on a loop's thread. */
+struct loop_post {
+	struct list link; /* loop.posts */
+	loop_fn *fn;
+	void *arg;
+	bool owned; /* allocated by loop_post() */
+};
+
 struct loop {
 	struct h2sess_server *server;
 	size_t index;
@@ -44,7 +55,7 @@ struct loop {
 	uv_timer_t linger_timer;
 
 	uv_mutex_t lock;		  /* guards posts and closed */
-	struct list posts;		  /* struct post.link */
+	struct list posts;		  /* struct loop_post.link */
 	const struct server_hooks *hooks; /* the control link's; changed on this thread alone */
 	bool closed;			  /* no post is taken any more */
 
@@ -56,6 +67,10 @@ struct loop {
 	struct list dirty;     /* struct h2sess_session.dirty_link: to flush before poll */
 	struct list ended;     /* struct h2sess_session.ended_link: to finish before poll */
 	struct list lingering; /* struct conn.linger_link, the one to end first in front */
+
+	struct list fanouts; /* struct fanout_part.link */
+	uv_timer_t fanout_timer;
+	bool fanouts_busy; /* they want the next turn at once */
 
 	struct pending_event *pending; /* of the session being fed or flushed */
 	size_t n_pending;
@@ -84,14 +99,16 @@ void loop_stop(struct loop *loop);
 /* After the thread has ended, or when it never ran. */
 void loop_done(struct loop *loop);
 
-typedef void loop_fn(struct loop *loop, void *arg);
-
 /*
  * Run fn on the loop's thread, exactly once: with NULL when the loop has ended (then on this
  * thread, before the call returns, or on the thread that ends it). Any thread. Returns 0,
  * H2SESS_ENOMEM.
  */
 int loop_post(struct loop *loop, loop_fn *fn, void *arg);
+/* The same with memory of the caller's, so that it cannot fail; fn and arg are set. */
+void loop_post_own(struct loop *loop, struct loop_post *post);
+/* Have the loop take a turn. Any thread. */
+void loop_wake(struct loop *loop);
 
 /*
  * Sessions in the order of their numbers, those over after_n: at most max, borrowed until the turn

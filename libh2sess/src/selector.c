@@ -30,6 +30,7 @@
 #include "session.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,87 +75,15 @@ static int read_seconds(const json_t *json, uint64_t *ret_ms)
 	return r;
 }
 
-/* ---- globs --------------------------------------------------------------------------------------
- *
- * State i, a bit, is: i octets of the glob that are no star have been matched. `star` has the
- * states that stay where they are whatever comes; steps[c] those that go on to the next one with
- * octet c.
- */
-
-static unsigned char fold(unsigned char c)
+static int read_glob(const json_t *json, struct glob **ret)
 {
-	return c >= 'A' && c <= 'Z' ? (unsigned char)(c | 0x20) : c;
-}
-
-static void set_bit(uint64_t *words, size_t i)
-{
-	words[i / 64] |= UINT64_C(1) << (i % 64);
-}
-
-static bool has_bit(const uint64_t *words, size_t i)
-{
-	return words[i / 64] >> (i % 64) & 1;
-}
-
-static void glob_add_octet(struct selector_glob *glob, unsigned char octet)
-{
-	unsigned int c;
-
-	for (c = 0; c < 256; c++) {
-		if (octet == '?' || fold((unsigned char)c) == fold(octet))
-			set_bit(glob->steps[c], glob->n);
-	}
-	glob->n++;
-}
-
-static int read_glob(const json_t *json, struct selector_glob **ret)
-{
-	struct selector_glob *glob;
 	const char *text;
-	int r = read_text(json, SELECTOR_GLOB_MAX, &text);
+	int r = read_text(json, GLOB_MAX, &text);
 
 	if (r < 0)
 		return r;
-	glob = mem_calloc(1, sizeof(*glob));
-	if (!glob)
-		return H2SESS_ENOMEM;
-	for (; *text; text++) {
-		if (*text == '*')
-			set_bit(glob->star, glob->n);
-		else
-			glob_add_octet(glob, (unsigned char)*text);
-	}
-	*ret = glob;
-	return 0;
-}
-
-/* Returns whether any state is left. */
-static bool glob_step(const struct selector_glob *glob, uint64_t *states, unsigned char c)
-{
-	uint64_t carry = 0, any = 0;
-	size_t i;
-
-	for (i = 0; i < SELECTOR_GLOB_WORDS; i++) {
-		uint64_t stepping = states[i] & glob->steps[c][i];
-
-		states[i] = stepping << 1 | carry | (states[i] & glob->star[i]);
-		carry = stepping >> 63;
-		any |= states[i];
-	}
-	return any;
-}
-
-static bool glob_matches(const struct selector_glob *glob, const char *text)
-{
-	uint64_t states[SELECTOR_GLOB_WORDS] = {1};
-
-	if (!text)
-		return false;
-	for (; *text; text++) {
-		if (!glob_step(glob, states, (unsigned char)*text))
-			return false;
-	}
-	return has_bit(states, glob->n);
+	*ret = glob_new(text);
+	return *ret ? 0 : H2SESS_ENOMEM;
 }
 
 /* ---- sampling -------------------------------------------------------------------------------- */
@@ -185,6 +114,13 @@ static uint64_t hash_of_peer(const char *text)
 static double share_of(uint64_t hash)
 {
 	return (double)(hash >> 11) / (double)(UINT64_C(1) << 53);
+}
+
+bool selector_sampled(const struct h2sess_session *s, bool by_peer, double share)
+{
+	uint64_t hash = by_peer ? hash_of_peer(s->peer_address) : hash_of(s->id, strlen(s->id));
+
+	return share_of(hash) < share;
 }
 
 /* ---- the members: how each one is read, and what it says of a session ------------------------ */
@@ -410,10 +346,7 @@ static int parse_sample(struct selector *selector, const json_t *json)
 
 static bool match_sample(const struct selector *selector, const struct h2sess_session *s)
 {
-	uint64_t hash = selector->sample_by_peer ? hash_of_peer(s->peer_address)
-						 : hash_of(s->id, strlen(s->id));
-
-	return share_of(hash) < selector->sample;
+	return selector_sampled(s, selector->sample_by_peer, selector->sample);
 }
 
 static int parse_sample_by(struct selector *selector, const json_t *json)
@@ -509,18 +442,24 @@ int selector_parse(json_t *json, struct selector *ret, const char **ret_field)
 	return r;
 }
 
-bool selector_matches(const struct selector *selector, const struct h2sess_session *s,
-		      const char *worker)
+const char *selector_refusal(const struct selector *selector, const struct h2sess_session *s,
+			     const char *worker)
 {
 	size_t i;
 
 	if (selector->worker && (!worker || strcmp(selector->worker, worker) != 0))
-		return false;
+		return "worker";
 	for (i = 0; i < N_MEMBERS; i++) {
 		if (selector->given >> i & 1 && !members[i].matches(selector, s))
-			return false;
+			return members[i].name;
 	}
-	return true;
+	return NULL;
+}
+
+bool selector_matches(const struct selector *selector, const struct h2sess_session *s,
+		      const char *worker)
+{
+	return !selector_refusal(selector, s, worker);
 }
 
 void selector_done(struct selector *selector)
@@ -531,4 +470,73 @@ void selector_done(struct selector *selector)
 	mem_free(selector->user_agent);
 	json_decref(selector->source);
 	memset(selector, 0, sizeof(*selector));
+}
+
+/* ---- public: a selector with references ------------------------------------------------------ */
+
+struct h2sess_selector *selector_ref(const struct h2sess_selector *selector)
+{
+	struct h2sess_selector *shared = (struct h2sess_selector *)selector;
+
+	atomic_fetch_add(&shared->references, 1);
+	return shared;
+}
+
+/* ret_field is borrowed from json on an error. */
+static int selector_new(json_t *json, struct h2sess_selector **ret, const char **ret_field)
+{
+	struct h2sess_selector *selector = mem_calloc(1, sizeof(*selector));
+	int r;
+
+	*ret_field = NULL;
+	if (!selector)
+		return H2SESS_ENOMEM;
+	atomic_init(&selector->references, 1);
+	r = selector_parse(json, &selector->parsed, ret_field);
+	if (r < 0)
+		mem_free(selector);
+	else
+		*ret = selector;
+	return r;
+}
+
+int selector_new_copy(const json_t *json, struct h2sess_selector **ret, const char **ret_field)
+{
+	json_t *copy = json_deep_copy(json);
+	int r = copy ? selector_new(copy, ret, ret_field) : H2SESS_ENOMEM;
+	void *at;
+
+	/* The name of an unknown member goes with the copy: it is in the original too. */
+	at = r < 0 && copy && *ret_field ? json_object_iter_at((json_t *)json, *ret_field) : NULL;
+	if (at)
+		*ret_field = json_object_iter_key(at);
+	json_decref(copy);
+	return r;
+}
+
+int h2sess_selector_new(const char *text, size_t len, struct h2sess_selector **ret,
+			char ret_field[H2SESS_FIELD_MAX])
+{
+	json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
+	const char *field = "select";
+	int r = json ? selector_new(json, ret, &field) : H2SESS_EINVAL;
+
+	if (r < 0 && ret_field)
+		snprintf(ret_field, H2SESS_FIELD_MAX, "%s", field ? field : "");
+	json_decref(json);
+	return r;
+}
+
+void h2sess_selector_free(struct h2sess_selector *selector)
+{
+	if (!selector || atomic_fetch_sub(&selector->references, 1) != 1)
+		return;
+	selector_done(&selector->parsed);
+	mem_free(selector);
+}
+
+bool h2sess_session_matches(const struct h2sess_session *s, const struct h2sess_selector *selector,
+			    const char *worker)
+{
+	return selector_matches(&selector->parsed, s, worker);
 }

@@ -3,27 +3,20 @@
 #define H2SESS_SELECTOR_H
 
 #include "address_block.h"
+#include "glob.h"
 
 #include <h2sess/h2sess.h>
 #include <jansson.h>
+#include <stdatomic.h>
 
 #define SELECTOR_IDS_MAX 65536	 /* more than a server may hold of sessions by default */
 #define SELECTOR_LABELS_MAX 32	 /* as many as a session can have */
 #define SELECTOR_TEXT_MAX 1024	 /* octets of a string; a longer one is in no session */
-#define SELECTOR_GLOB_MAX 255	 /* octets of a glob */
 #define SELECTOR_SECONDS_MAX 1e9 /* of minAge and idleFor */
-#define SELECTOR_GLOB_WORDS (SELECTOR_GLOB_MAX / 64 + 1)
 
 struct selector_label {
 	const char *key;
 	const char *value;
-};
-
-/* A glob as an automaton: see selector.c. */
-struct selector_glob {
-	size_t n; /* octets that are no star */
-	uint64_t star[SELECTOR_GLOB_WORDS];
-	uint64_t steps[256][SELECTOR_GLOB_WORDS];
 };
 
 /* Which sessions. Strings are borrowed from source. Read by any thread, once parsed. */
@@ -37,8 +30,8 @@ struct selector {
 	const char *worker;
 	const char *alpn;
 	char *origin; /* serialised */
-	struct selector_glob *sni;
-	struct selector_glob *user_agent;
+	struct glob *sni;
+	struct glob *user_agent;
 	struct address_block peer;
 	bool encrypted;
 	bool sample_by_peer;
@@ -68,7 +61,26 @@ int selector_parse(json_t *json, struct selector *ret, const char **ret_field);
 bool selector_matches(const struct selector *selector, const struct h2sess_session *s,
 		      const char *worker);
 
+/* ... and the member that says no; NULL: the session is meant. */
+const char *selector_refusal(const struct selector *selector, const struct h2sess_session *s,
+			     const char *worker);
+/* Whether the session is in a share (0 to 1) of all: a smaller one is a subset of a larger one. */
+bool selector_sampled(const struct h2sess_session *s, bool by_peer, double share);
+
 /* Where the reference counts of the JSON are not atomic: on the thread that parsed. */
 void selector_done(struct selector *selector);
+
+/* A selector that several hold. */
+struct h2sess_selector {
+	atomic_uint references;
+	struct selector parsed;
+};
+
+struct h2sess_selector *selector_ref(const struct h2sess_selector *selector);
+/*
+ * Of a copy of json, so that nobody else shares its values. Errors as selector_parse(), ret_field
+ * static or borrowed from json.
+ */
+int selector_new_copy(const json_t *json, struct h2sess_selector **ret, const char **ret_field);
 
 #endif

@@ -130,6 +130,8 @@ static inline bool server_demands(const struct h2sess_server *srv, uint32_t bit)
 
 /* For the control link. */
 size_t server_loops(struct h2sess_server *srv);
+/* The same, 0 before the start. */
+size_t server_running_loops(struct h2sess_server *srv);
 int server_run_on_loop(struct h2sess_server *srv, size_t index, loop_fn *fn, void *arg);
 /* Listeners, state or certificates have changed. Any thread. */
 void server_tell_changed(struct h2sess_server *srv);

@@ -44,6 +44,16 @@ size_t server_loops(struct h2sess_server *srv)
 	return srv->n_loops;
 }
 
+size_t server_running_loops(struct h2sess_server *srv)
+{
+	size_t n;
+
+	uv_mutex_lock(&srv->lock);
+	n = srv->started ? srv->n_loops : 0;
+	uv_mutex_unlock(&srv->lock);
+	return n;
+}
+
 int server_run_on_loop(struct h2sess_server *srv, size_t index, loop_fn *fn, void *arg)
 {
 	return loop_post(&srv->loops[index], fn, arg);

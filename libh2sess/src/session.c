@@ -65,13 +65,24 @@ int session_id_parse(const char *id, uint64_t *ret_number)
 	return 0;
 }
 
+uint64_t session_last_number(void)
+{
+	return atomic_load(&last_number) << SESSION_LOOP_BITS | ((1u << SESSION_LOOP_BITS) - 1);
+}
+
+void h2sess_session_id_of(uint64_t number, char buf[H2SESS_SESSION_ID_MAX])
+{
+	snprintf(buf, H2SESS_SESSION_ID_MAX, "%s-%llu", h2sess_boot_id(),
+		 (unsigned long long)number);
+}
+
 static int take_number(struct h2sess_session *s)
 {
 	uint64_t count = atomic_fetch_add(&last_number, 1) + 1;
 	int r;
 
 	s->number = count << SESSION_LOOP_BITS | s->loop->index;
-	snprintf(s->id, sizeof(s->id), "%s-%llu", h2sess_boot_id(), (unsigned long long)s->number);
+	h2sess_session_id_of(s->number, s->id);
 	r = session_table_add(&s->loop->table, s->number, s);
 	if (r < 0) {
 		s->number = 0;

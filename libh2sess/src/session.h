@@ -131,6 +131,7 @@ struct h2sess_session {
 	uint64_t gathered; /* bytes of nghttp2's that conn_write() has not seen yet */
 	uint64_t barrier;  /* number of the last barrier PING */
 	bool barrier_flying;
+	bool close_at_barrier; /* of a drain: its second phase begins with the barrier's answer */
 
 	struct list pushed; /* struct session_pushed.link */
 	size_t n_pushed;
@@ -189,6 +190,8 @@ void session_fail(struct h2sess_session *s, int error, uint32_t code);
 /* A limit was reached by this session's peer: count it, and end the session. */
 void session_limit(struct h2sess_session *s, int limit, uint32_t code);
 uint64_t session_number(const struct h2sess_session *s);
+/* No session that has begun by now has a higher one. Any thread. */
+uint64_t session_last_number(void);
 /* Returns 0 and the number, or -1: not an id of this process. */
 int session_id_parse(const char *id, uint64_t *ret_number);
 /* Emit on the session, then to the control link. */

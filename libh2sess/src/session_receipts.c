@@ -338,6 +338,8 @@ bool session_push_acked(struct h2sess_session *s, const uint8_t *payload)
 		if (p->barrier && p->barrier <= s->barrier && p->outcome < H2SESS_OUTCOME_RECEIVED)
 			push_settle(s, p, H2SESS_OUTCOME_RECEIVED, H2SESS_REASON_NONE);
 	}
+	if (s->close_at_barrier)
+		h2sess_session_close(s);
 	session_mark_dirty(s); /* frames that left meanwhile want a barrier of their own */
 	return true;
 }

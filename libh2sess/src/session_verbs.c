@@ -73,7 +73,11 @@ static void on_drain_ping(struct h2sess_session *s, int error, uint64_t us, cons
 	(void)us;
 	(void)payload;
 	(void)user;
-	if (!error)
+	if (error)
+		return;
+	if (s->barrier_flying)
+		s->close_at_barrier = true; /* somebody wants to know that the notice was read */
+	else
 		h2sess_session_close(s);
 }
 

@@ -106,6 +106,7 @@ enum h2sess_lint_rule {
 #define H2SESS_GOAWAY_DATA_MAX 16376
 #define H2SESS_PING_LENGTH 8
 #define H2SESS_SESSION_ID_MAX 48 /* with its NUL */
+#define H2SESS_FIELD_MAX 64	 /* a member's name in an error, with its NUL */
 #define H2SESS_THREADS_MAX 64
 #define H2SESS_LISTENERS_MAX 1024 /* on one emitter */
 #define H2SESS_ORIGINS_MAX 127	  /* of a session's set that clients accept: Node ends it at 128 */
@@ -117,6 +118,8 @@ struct h2sess_session;
 struct h2sess_stream;
 struct h2sess_emitter;
 struct h2sess_control;
+struct h2sess_selector;
+struct h2sess_fanout;
 
 /* One header field. Names are lower case. Frozen. */
 struct h2sess_header {
@@ -757,6 +760,140 @@ H2SESS_API int h2sess_session_set_next_stream_id(struct h2sess_session *s, uint3
 
 /* Count an answer 421 or a request with alt-used: what the properties and the metrics show. */
 H2SESS_API void h2sess_session_count_misdirected(struct h2sess_session *s);
+
+/* ---- selectors and fan-outs ------------------------------------------------------------------ */
+
+/*
+ * Which sessions, as JSON text: an object whose members must all match, as api/rpc.md says (ids,
+ * worker, label, sni, peer, encrypted, alpn, origin, minAge, idleFor, openStreams, userAgent,
+ * sample, sampleBy, all).
+ *
+ *   ret_field  may be NULL; on an error the member that is wrong, cut to fit; "select" is the whole
+ *
+ * Any thread. Returns 0, H2SESS_EINVAL (no JSON, an unknown member, a value that is not allowed),
+ * H2SESS_EARGTYPE, H2SESS_ERANGE, H2SESS_EURL (origin), H2SESS_ENOMEM.
+ */
+H2SESS_API int h2sess_selector_new(const char *json, size_t len, struct h2sess_selector **ret,
+				   char ret_field[H2SESS_FIELD_MAX]);
+/* Who was given it (a fan-out) goes on with it. Any thread. NULL is allowed. */
+H2SESS_API void h2sess_selector_free(struct h2sess_selector *selector);
+/* Whether the session is meant. worker: what the member `worker` is compared with; NULL: no name. */
+H2SESS_API bool h2sess_session_matches(const struct h2sess_session *s,
+				       const struct h2sess_selector *selector, const char *worker);
+
+enum h2sess_fanout_kind {
+	H2SESS_FANOUT_PUSH,   /* ALTSVC or ORIGIN */
+	H2SESS_FANOUT_GOAWAY, /* without closing anything */
+	H2SESS_FANOUT_DRAIN,  /* ALTSVC where given, then the two-phase GOAWAY, then the end */
+};
+
+enum h2sess_fanout_state {
+	H2SESS_FANOUT_RUNNING,
+	H2SESS_FANOUT_DONE,	 /* everything is settled */
+	H2SESS_FANOUT_CANCELLED, /* the same, after h2sess_fanout_cancel() */
+};
+
+#define H2SESS_FANOUT_RULES 32
+
+/* Disjoint, and together `matched`: queued, written, received, not_sent. */
+struct h2sess_fanout_counts {
+	size_t size;
+	uint64_t matched;
+	uint64_t queued;
+	uint64_t written;
+	uint64_t received;
+	uint64_t not_sent;
+	uint64_t cancelled; /* of not_sent: because of h2sess_fanout_cancel() */
+	uint64_t ended;	    /* of a drain: sessions that are gone */
+	/* Sessions on which a rule of h2sess/lint.def was found, by its value: warnings, and the
+	 * errors that kept a session from it (the first one of each). */
+	uint64_t lint[H2SESS_FANOUT_RULES];
+};
+
+/* What became of one session, for h2sess_session_id_of(). Frozen. */
+struct h2sess_fanout_session {
+	uint64_t number;
+	int32_t outcome; /* enum h2sess_outcome */
+	int32_t reason;	 /* enum h2sess_reason, or H2SESS_REASON_LINT + a rule's value */
+};
+
+/* On a thread of the server's, or the caller's of h2sess_fanout_start(). May call
+ * h2sess_fanout_free(), counts, state, take_changes, cancel; must not wait for anything. */
+typedef void h2sess_fanout_fn(struct h2sess_fanout *f, void *user);
+/* On the session's thread. */
+typedef void h2sess_fanout_session_fn(struct h2sess_fanout *f,
+				      const struct h2sess_fanout_session *session, void *user);
+
+struct h2sess_fanout_options {
+	size_t size;
+	enum h2sess_fanout_kind kind;
+	const struct h2sess_selector *select; /* NULL: every session; kept */
+	const char *worker;		      /* of this program, for the selector; copied */
+	/*
+	 * PUSH: kind ALTSVC or ORIGIN, its strings and `by`; DRAIN: an ALTSVC, or NULL. The rest of
+	 * it does not count here. Copied.
+	 */
+	const struct h2sess_push *push;
+	uint32_t code;		/* GOAWAY */
+	int32_t last_stream_id; /* GOAWAY; 0 = the last one processed. A session that was told a
+				   lower one keeps it */
+	const void *data;	/* GOAWAY, opaque, copied */
+	size_t len;
+	enum h2sess_receipt receipt; /* WRITTEN sends no barrier */
+	bool lint;		     /* keep a session from what h2sess_lint() calls an error */
+	bool dry_run;		     /* match and lint, send nothing */
+	double per_second; /* sessions a second over all threads; 0 = as fast as it goes */
+	uint32_t
+		deadline_ms; /* nothing more is sent after this; a drain: what is open ends; 0 = none */
+	h2sess_fanout_fn *matched;	   /* once: every session has been looked at */
+	h2sess_fanout_session_fn *session; /* at each change of a session's outcome but `queued` */
+	h2sess_fanout_fn *changed;	   /* something can be taken; not again until it was */
+	h2sess_fanout_fn *done;		   /* once, last: everything is settled */
+	void *user;
+};
+
+#define H2SESS_FANOUT_OPTIONS_INIT                           \
+	{                                                    \
+		.size = sizeof(struct h2sess_fanout_options) \
+	}
+
+/*
+ * Push to every session that a selector means, and is open now. The sessions are walked in slices,
+ * so that no session's traffic waits for more than a millisecond or so; the loops work in parallel
+ * and keep one pace. What may not be sent to any session is an error here, in the order of the
+ * checks of h2sess_session_push(), with `lint` also the rules that need no session.
+ *
+ *   ret  may be NULL; the handle, to be freed; it may be used until the server is freed
+ *
+ * Each session ends up as `received`, `written` (where that was asked for; where the PING behind it
+ * had no answer by the deadline, or within a minute; where the session ended before), or `not_sent`
+ * with the reason: SESSION_GONE, BACKLOGGED, SESSION_CLOSING, DEADLINE, CANCELLED, NO_MEMORY, a lint
+ * rule.
+ *
+ * Any thread, listeners too. Returns 0, H2SESS_EINVAL, H2SESS_ERANGE (per_second, last_stream_id),
+ * H2SESS_ENOMEM, the errors of the push's kind and of lint.
+ */
+H2SESS_API int h2sess_fanout_start(struct h2sess_server *srv,
+				   const struct h2sess_fanout_options *options,
+				   struct h2sess_fanout **ret);
+/* What has not left is not sent. Counts follow: `done` says when. Any thread. */
+H2SESS_API void h2sess_fanout_cancel(struct h2sess_fanout *f);
+H2SESS_API enum h2sess_fanout_state h2sess_fanout_state(const struct h2sess_fanout *f);
+/* Returns 0, H2SESS_EINVAL (size). Any thread. */
+H2SESS_API int h2sess_fanout_counts(struct h2sess_fanout *f, struct h2sess_fanout_counts *ret);
+/*
+ * Take at most max sessions whose outcome has changed since they were taken, each as it is now; all
+ * that matched are new at first. Returns how many. Any thread.
+ */
+H2SESS_API size_t h2sess_fanout_take_changes(struct h2sess_fanout *f,
+					     struct h2sess_fanout_session *ret, size_t max);
+/* Everything counts as changed. */
+H2SESS_API void h2sess_fanout_rewind(struct h2sess_fanout *f);
+/* The fan-out goes on without its handle; its callbacks too. Any thread. NULL is allowed. */
+H2SESS_API void h2sess_fanout_free(struct h2sess_fanout *f);
+
+/* The id of a session of this process, by its number. */
+H2SESS_API void h2sess_session_id_of(uint64_t number, char buf[H2SESS_SESSION_ID_MAX]);
 
 /* ---- stream ---------------------------------------------------------------------------------- */
 
