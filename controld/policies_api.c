@@ -12,7 +12,7 @@
  * A body that changes nothing is answered at once. `dryRun` ends after 2, with every worker asked.
  *
  * Failure modes: no If-Match for a PUT on an existing one: 428; a stale one: 412; POLICIES_MAX: 429;
- * the state file cannot be written: 507, nothing has changed; a worker that does not answer in
+ * the state file cannot be written: 503, nothing has changed; a worker that does not answer in
  * POLICY_LINT_MS is not asked any more.
  */
 #include "api_error.h"
@@ -134,7 +134,7 @@ static void on_deleted(void *user, const char *error)
 
 	if (error || !policy) {
 		json_decref(object);
-		refuse(change, error ? PROBLEM_STORAGE : PROBLEM_NOT_FOUND, NULL, error);
+		refuse(change, error ? PROBLEM_STATE : PROBLEM_NOT_FOUND, NULL, error);
 		return;
 	}
 
@@ -162,7 +162,7 @@ static void on_written(void *user, const char *error)
 	enum policy_ending ending = change->next.ending;
 
 	if (error) {
-		refuse(change, PROBLEM_STORAGE, NULL, error);
+		refuse(change, PROBLEM_STATE, NULL, error);
 		return;
 	}
 	policy = policies_apply(policies, name_of(change), &change->next,
@@ -193,7 +193,7 @@ static void write_record(struct change *change)
 			      row, on_written, change);
 	json_decref(row);
 	if (r < 0)
-		refuse(change, PROBLEM_STORAGE, NULL, busy);
+		refuse(change, PROBLEM_STATE, NULL, busy);
 }
 
 /* ---- asking workers -------------------------------------------------------------------------- */
@@ -376,7 +376,7 @@ static void set(struct change *change, struct policy *policy)
 	int r;
 
 	if (patch && !existing) {
-		refuse(change, policy ? PROBLEM_STATE : PROBLEM_NOT_FOUND, "policy",
+		refuse(change, policy ? PROBLEM_RETRACTING : PROBLEM_NOT_FOUND, "policy",
 		       policy ? "it is being taken back" : NULL);
 		return;
 	}
@@ -419,7 +419,7 @@ static void take_away(struct change *change, struct policy *policy)
 		write_record(change);
 	else if (store_delete(change->policies->controld->store, STORE_POLICIES, policy->name,
 			      on_deleted, change) < 0)
-		refuse(change, PROBLEM_STORAGE, NULL, busy);
+		refuse(change, PROBLEM_STATE, NULL, busy);
 }
 
 static void begin(struct change *change)
