@@ -12,6 +12,8 @@ void *page_slab_take(struct page_slab *slab)
 {
 	size_t i;
 
+	if (slab->n_warm)
+		return slab->warm[--slab->n_warm];
 	if (slab->n_free)
 		i = slab->free[--slab->n_free];
 	else if (slab->used < slab->n)
@@ -23,6 +25,10 @@ void *page_slab_take(struct page_slab *slab)
 
 void page_slab_give_back(struct page_slab *slab, void *block)
 {
+	if (slab->n_warm < PAGE_SLAB_WARM_MAX) {
+		slab->warm[slab->n_warm++] = block;
+		return;
+	}
 	page_slab_drop(slab, block);
 	slab->free[slab->n_free++] =
 		(uint32_t)((size_t)((uint8_t *)block - slab->base) / slab->slot);

@@ -18,6 +18,13 @@ static void *on_malloc(size_t size, void *user)
 	return frame ? frame : block_alloc(&memory->blocks, size);
 }
 
+/* As zeros, which is how it is to come again. */
+static void give_back_table(struct session_memory *memory, void *table)
+{
+	memset(table, 0, SESSION_TABLE_BLOCK);
+	page_slab_give_back(&memory->tables, table);
+}
+
 static void on_free(void *p, void *user)
 {
 	struct session_memory *memory = user;
@@ -25,7 +32,7 @@ static void on_free(void *p, void *user)
 	if (page_slab_owns(&memory->frames, p))
 		page_slab_give_back(&memory->frames, p);
 	else if (page_slab_owns(&memory->tables, p))
-		page_slab_give_back(&memory->tables, p);
+		give_back_table(memory, p);
 	else
 		block_free(&memory->blocks, p);
 }

@@ -44,8 +44,32 @@ static void test_slabs_serve_sessions(void **state)
 	assert_null(pages.table);
 	for (int i = 0; i <= SLOTS; i++)
 		nghttp2_session_del(ng[i]);
-	assert_int_equal(memory.frames.n_free, SLOTS);
-	assert_int_equal(memory.tables.n_free, SLOTS);
+	assert_int_equal(memory.frames.n_free + memory.frames.n_warm, SLOTS);
+	assert_int_equal(memory.tables.n_free + memory.tables.n_warm, SLOTS);
+	session_memory_done(&memory);
+}
+
+/* nghttp2 asks for zeros; a slot that kept its pages must not show what was there. */
+static void test_table_comes_again_as_zeros(void **state)
+{
+	struct session_memory memory;
+	uint8_t *table;
+
+	(void)state;
+	session_memory_init(&memory, 2 * PAGE_SLAB_WARM_MAX);
+	for (int round = 0; round < 3; round++) {
+		void *tables[2 * PAGE_SLAB_WARM_MAX];
+
+		for (int i = 0; i < 2 * PAGE_SLAB_WARM_MAX; i++) {
+			table = tables[i] = memory.mem.calloc(256, 16, &memory);
+			assert_true(page_slab_owns(&memory.tables, table));
+			for (int j = 0; j < SESSION_TABLE_BLOCK; j++)
+				assert_int_equal(table[j], 0);
+			memset(table, 'x', SESSION_TABLE_BLOCK);
+		}
+		for (int i = 0; i < 2 * PAGE_SLAB_WARM_MAX; i++)
+			memory.mem.free(tables[i], &memory);
+	}
 	session_memory_done(&memory);
 }
 
@@ -141,6 +165,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slabs_serve_sessions),
+		cmocka_unit_test(test_table_comes_again_as_zeros),
 		cmocka_unit_test(test_rest_gives_pages_back),
 		cmocka_unit_test(test_blocks_come_again),
 		cmocka_unit_test(test_realloc_keeps_content),
