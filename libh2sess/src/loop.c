@@ -201,11 +201,14 @@ static int alloc_buffers(struct loop *loop)
 	loop->read_buf = mem_alloc(LOOP_READ_MAX);
 	loop->plain_buf = mem_alloc(LOOP_PLAIN_MAX);
 	loop->write_buf = mem_alloc(LOOP_WRITE_MAX);
-	return loop->read_buf && loop->plain_buf && loop->write_buf ? 0 : H2SESS_ENOMEM;
+	if (!loop->read_buf || !loop->plain_buf || !loop->write_buf)
+		return H2SESS_ENOMEM;
+	return session_memory_init(&loop->memory, server_limits(loop->server)->max_sessions);
 }
 
 static void free_buffers(struct loop *loop)
 {
+	session_memory_done(&loop->memory);
 	mem_free(loop->read_buf);
 	mem_free(loop->plain_buf);
 	mem_free(loop->write_buf);
@@ -240,7 +243,6 @@ int loop_init(struct loop *loop, struct h2sess_server *server, size_t index)
 	if (uv_async_init(&loop->uv, &loop->wakeup, on_wakeup) != 0)
 		goto no_async;
 	init_handles(loop);
-	session_memory_init(&loop->memory, server_limits(server)->max_sessions);
 	return 0;
 
 no_async:
@@ -334,6 +336,5 @@ void loop_done(struct loop *loop)
 	uv_loop_close(&loop->uv);
 	uv_mutex_destroy(&loop->lock);
 	session_table_done(&loop->table);
-	session_memory_done(&loop->memory);
 	free_buffers(loop);
 }

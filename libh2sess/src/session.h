@@ -148,8 +148,8 @@ struct h2sess_session {
 	struct guard guard;
 	uint32_t awaited_acks;		     /* PING and SETTINGS of ours that have left */
 	struct h2sess_stream *header_stream; /* whose header block is coming; may be NULL */
-	struct session_pages pages;
-	bool resting;	 /* its pages have been dropped */
+	void *table;			     /* of session_memory.h; may be NULL */
+	bool table_used;		     /* since its page was last given back */
 	uint64_t memory; /* bytes that the peer makes us hold: headers and write buffers */
 
 	uint64_t created_ms;	    /* Unix time */
@@ -326,7 +326,6 @@ void session_timers_init(struct h2sess_session *s);
 void session_timers_update(struct h2sess_session *s);
 static inline void session_active(struct h2sess_session *s)
 {
-	s->resting = false;
 	s->active_at = loop_now(s->loop);
 }
 

@@ -164,6 +164,7 @@ static int begin_request(struct h2sess_session *s, int32_t id)
 	s->n_streams++;
 	nghttp2_session_set_stream_user_data(s->ng, id, st);
 	s->header_stream = st;
+	s->table_used = true;
 	return 0;
 }
 
@@ -541,11 +542,8 @@ int session_frames_init(struct h2sess_session *s)
 	r = make_callbacks(&cbs);
 	if (r == 0)
 		r = make_option(server_limits(s->loop->server), &option);
-	session_memory_last(&s->loop->memory);
-	if (r == 0 &&
-	    nghttp2_session_server_new3(&s->ng, cbs, s, option, &s->loop->memory.mem) != 0)
-		r = H2SESS_ENOMEM;
-	s->pages = session_memory_last(&s->loop->memory);
+	if (r == 0)
+		r = session_memory_make(&s->loop->memory, cbs, option, s, &s->ng, &s->table);
 	nghttp2_option_del(option);
 	nghttp2_session_callbacks_del(cbs);
 	return r;

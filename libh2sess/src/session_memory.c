@@ -2,20 +2,19 @@
 /* See session_memory.h. Which block is which is told by its size. */
 #include "session_memory.h"
 
-#include <string.h>
+#include "memory.h"
 
-static void *take_frame(struct session_memory *memory)
-{
-	memory->last.frame = page_slab_take(&memory->frames);
-	return memory->last.frame;
-}
+#include <h2sess/h2sess.h>
+#include <string.h>
 
 static void *on_malloc(size_t size, void *user)
 {
 	struct session_memory *memory = user;
-	void *frame = size == SESSION_FRAME_BLOCK ? take_frame(memory) : NULL;
 
-	return frame ? frame : block_alloc(&memory->blocks, size);
+	if (!memory->making || size != SESSION_FRAME_BLOCK)
+		return block_alloc(&memory->blocks, size);
+	memory->making = false;
+	return memory->frame;
 }
 
 /* As zeros, which is how it is to come again. */
@@ -29,9 +28,9 @@ static void on_free(void *p, void *user)
 {
 	struct session_memory *memory = user;
 
-	if (page_slab_owns(&memory->frames, p))
-		page_slab_give_back(&memory->frames, p);
-	else if (page_slab_owns(&memory->tables, p))
+	if (p == memory->frame)
+		return;
+	if (page_slab_owns(&memory->tables, p))
 		give_back_table(memory, p);
 	else
 		block_free(&memory->blocks, p);
@@ -40,12 +39,13 @@ static void on_free(void *p, void *user)
 static void *on_calloc(size_t n, size_t size, void *user)
 {
 	struct session_memory *memory = user;
-	void *table =
-		n > 1 && n * size == SESSION_TABLE_BLOCK ? page_slab_take(&memory->tables) : NULL;
+	void *table = memory->making && n * size == SESSION_TABLE_BLOCK
+			      ? page_slab_take(&memory->tables)
+			      : NULL;
 
 	if (!table)
 		return block_calloc(&memory->blocks, n, size);
-	memory->last.table = table;
+	memory->table = table;
 	return table;
 }
 
@@ -54,13 +54,12 @@ static void *on_calloc(size_t n, size_t size, void *user)
 static void *on_realloc(void *p, size_t size, void *user)
 {
 	struct session_memory *memory = user;
-	bool frame = page_slab_owns(&memory->frames, p);
-	size_t had = frame ? SESSION_FRAME_BLOCK : SESSION_TABLE_BLOCK;
+	size_t had = p == memory->frame ? SESSION_FRAME_BLOCK : SESSION_TABLE_BLOCK;
 	void *moved;
 
 	if (!p)
 		return on_malloc(size, user);
-	if (!frame && !page_slab_owns(&memory->tables, p))
+	if (p != memory->frame && !page_slab_owns(&memory->tables, p))
 		return block_realloc(&memory->blocks, p, size);
 	moved = block_alloc(&memory->blocks, size);
 	if (!moved)
@@ -70,28 +69,40 @@ static void *on_realloc(void *p, size_t size, void *user)
 	return moved;
 }
 
-void session_memory_init(struct session_memory *memory, size_t n)
+int session_memory_init(struct session_memory *memory, size_t n)
 {
 	memset(memory, 0, sizeof(*memory));
+	memory->frame = mem_alloc(SESSION_FRAME_BLOCK);
+	if (!memory->frame)
+		return H2SESS_ENOMEM;
 	memory->mem = (nghttp2_mem){memory, on_malloc, on_free, on_calloc, on_realloc};
-	page_slab_init(&memory->frames, SESSION_FRAME_BLOCK, n);
 	page_slab_init(&memory->tables, SESSION_TABLE_BLOCK, n);
 	block_cache_init(&memory->blocks);
+	return 0;
 }
 
 void session_memory_done(struct session_memory *memory)
 {
-	page_slab_done(&memory->frames);
 	page_slab_done(&memory->tables);
 	block_cache_done(&memory->blocks);
+	mem_free(memory->frame);
+	memory->frame = NULL;
 }
 
-struct session_pages session_memory_last(struct session_memory *memory)
+int session_memory_make(struct session_memory *memory, const nghttp2_session_callbacks *callbacks,
+			const nghttp2_option *option, void *user, nghttp2_session **ret,
+			void **ret_table)
 {
-	struct session_pages last = memory->last;
+	int r;
 
-	memset(&memory->last, 0, sizeof(memory->last));
-	return last;
+	memory->making = true;
+	memory->table = NULL;
+	r = nghttp2_session_server_new3(ret, callbacks, user, option, &memory->mem);
+	memory->making = false;
+	if (r != 0)
+		return H2SESS_ENOMEM;
+	*ret_table = memory->table;
+	return 0;
 }
 
 static bool is_zeros(const uint8_t *p, size_t len)
@@ -99,11 +110,9 @@ static bool is_zeros(const uint8_t *p, size_t len)
 	return p[0] == 0 && memcmp(p, p + 1, len - 1) == 0;
 }
 
-void session_memory_rest(struct session_memory *memory, const struct session_pages *pages)
+/* A dropped page comes back as zeros: whatever nghttp2 keeps there, that must be true now. */
+void session_memory_rest(struct session_memory *memory, void *table)
 {
-	if (pages->frame)
-		page_slab_drop(&memory->frames, pages->frame);
-	/* Dropped pages come back as zeros: whatever nghttp2 keeps there, that must be true now. */
-	if (pages->table && is_zeros(pages->table, SESSION_TABLE_BLOCK))
-		page_slab_drop(&memory->tables, pages->table);
+	if (table && is_zeros(table, SESSION_TABLE_BLOCK))
+		page_slab_drop(&memory->tables, table);
 }

@@ -2,10 +2,14 @@
 /*
  * The memory of a loop's nghttp2 sessions: idle ones are small, busy ones are quick.
  *
- * Of the 26 kB of an nghttp2 session 16 are one buffer for the frame that is being written, and 4 a
- * table of its open streams: both are empty nearly always. They are served from slabs of pages,
- * which are given back to the kernel while a session rests. What comes and goes with a request is
- * small, and comes from a cache of blocks. One loop's thread.
+ * Of the 26 kB of an nghttp2 session 16 are a buffer for the frame that is being sent. All sessions
+ * of a loop share one: what nghttp2_session_mem_send() returns is all that was in the buffer, it is
+ * copied before nghttp2 is called again, for whichever session, and nghttp2 makes the next frame
+ * from the buffer's start. (The further buffers of a header block over 16 kB are not shared.)
+ *
+ * Another 4 kB are a table of the open streams, empty nearly always. It comes from a slab of pages,
+ * which go back to the kernel while a session rests. What comes and goes with a request is small,
+ * and comes from a cache of blocks. One loop's thread.
  */
 #ifndef H2SESS_SESSION_MEMORY_H
 #define H2SESS_SESSION_MEMORY_H
@@ -21,28 +25,28 @@
 /* Its table of streams: 256 buckets of 16 bytes, for as long as few streams are open. */
 #define SESSION_TABLE_BLOCK 4096
 
-/* Blocks of one session that can rest. */
-struct session_pages {
-	void *frame; /* NULL: not from the slab */
-	void *table;
-};
-
 struct session_memory {
-	struct page_slab frames;
+	void *frame; /* SESSION_FRAME_BLOCK bytes, shared */
 	struct page_slab tables;
 	struct block_cache blocks;
-	struct session_pages last; /* handed out since session_memory_last() was asked */
-	nghttp2_mem mem;	   /* for nghttp2; its user is this */
+	bool making;	 /* a session: the next frame's buffer is the shared one */
+	void *table;	 /* that was handed out meanwhile; NULL: none */
+	nghttp2_mem mem; /* for nghttp2; its user is this */
 };
 
-/* Room for n sessions in the slabs; what goes beyond is served by memory.h. */
-void session_memory_init(struct session_memory *memory, size_t n);
+/* Room for the tables of n sessions; others come from memory.h. Returns 0, H2SESS_ENOMEM. */
+int session_memory_init(struct session_memory *memory, size_t n);
 /* Every session must be gone. */
 void session_memory_done(struct session_memory *memory);
 
-/* The pages of the session that was just made. */
-struct session_pages session_memory_last(struct session_memory *memory);
-/* Give pages back: the frame's, whose content nobody may need, and the table's when it is empty. */
-void session_memory_rest(struct session_memory *memory, const struct session_pages *pages);
+/*
+ * Make a server's session from this memory. ret_table: what session_memory_rest() takes; NULL: not
+ * from the slab. Returns 0, H2SESS_ENOMEM.
+ */
+int session_memory_make(struct session_memory *memory, const nghttp2_session_callbacks *callbacks,
+			const nghttp2_option *option, void *user, nghttp2_session **ret,
+			void **ret_table);
+/* Give a table's page back if the table is empty. NULL is allowed. */
+void session_memory_rest(struct session_memory *memory, void *table);
 
 #endif

@@ -16,7 +16,7 @@
 
 #define OFF UINT32_MAX
 #define NEVER UINT64_MAX
-#define REST_AFTER_MS 2000  /* without activity: the frame buffer's pages go back */
+#define REST_AFTER_MS 2000  /* without activity: the page of the table of streams goes back */
 #define PROGRESS_BYTES 1024 /* fewer than this in limits.write_timeout_ms is no progress */
 
 static uint64_t after(uint64_t since, uint32_t ms)
@@ -91,11 +91,10 @@ static uint64_t push_due(struct h2sess_session *s, const struct h2sess_limits *l
 	return left == NEVER ? NEVER : loop_now(s->loop) + left;
 }
 
-/* Not while a frame may be half written. */
 static uint64_t rest_due(struct h2sess_session *s, const struct h2sess_limits *limits)
 {
 	(void)limits;
-	if (s->resting || !s->pages.frame || s->n_streams || conn_blocked(s->conn))
+	if (!s->table_used || s->n_streams)
 		return NEVER;
 	return s->active_at + REST_AFTER_MS;
 }
@@ -195,9 +194,8 @@ static void on_drain(struct h2sess_session *s)
 
 static void on_rest(struct h2sess_session *s)
 {
-	s->resting = true;
-	if (!nghttp2_session_want_write(s->ng))
-		session_memory_rest(&s->loop->memory, &s->pages);
+	s->table_used = false;
+	session_memory_rest(&s->loop->memory, s->table);
 }
 
 static void on_push(struct h2sess_session *s)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The memory of nghttp2 sessions: slabs serve the two large blocks of each, and take their pages
- * back; the cache of blocks keeps what it may, and no more.
+ * The memory of nghttp2 sessions: the two large blocks of each are shared, and given back; the cache
+ * of blocks keeps what it may, and no more.
  */
 #include "libh2sess/src/session_memory.h"
 #include "tests/wire/support/cmocka_all.h"
@@ -11,41 +11,108 @@
 
 #define SLOTS 3
 
-static nghttp2_session *session_of(struct session_memory *memory)
-{
-	nghttp2_session_callbacks *callbacks;
-	nghttp2_session *ng;
+static nghttp2_session_callbacks *callbacks;
 
-	assert_int_equal(nghttp2_session_callbacks_new(&callbacks), 0);
-	assert_int_equal(nghttp2_session_server_new3(&ng, callbacks, NULL, NULL, &memory->mem), 0);
+static int make_callbacks(void **state)
+{
+	(void)state;
+	return nghttp2_session_callbacks_new(&callbacks);
+}
+
+static int free_callbacks(void **state)
+{
+	(void)state;
 	nghttp2_session_callbacks_del(callbacks);
-	return ng;
+	return 0;
 }
 
 /* Whichever way nghttp2 asks for them: this is what makes idle sessions small. */
-static void test_slabs_serve_sessions(void **state)
+static void test_large_blocks_are_served(void **state)
 {
 	struct session_memory memory;
 	nghttp2_session *ng[SLOTS + 1];
-	struct session_pages pages;
+	void *table;
 
 	(void)state;
-	session_memory_init(&memory, SLOTS);
-	for (int i = 0; i < SLOTS; i++) {
-		ng[i] = session_of(&memory);
-		pages = session_memory_last(&memory);
-		assert_non_null(pages.frame);
-		assert_non_null(pages.table);
-		assert_null(session_memory_last(&memory).frame);
+	assert_int_equal(session_memory_init(&memory, SLOTS), 0);
+	for (int i = 0; i <= SLOTS; i++) {
+		assert_int_equal(
+			session_memory_make(&memory, callbacks, NULL, NULL, &ng[i], &table), 0);
+		assert_false(memory.making);
+		assert_int_equal(memory.tables.used, i < SLOTS ? i + 1 : SLOTS);
+		/* Over the slab's size the table is from the heap. */
+		assert_int_equal(page_slab_owns(&memory.tables, table), i < SLOTS);
 	}
-	ng[SLOTS] = session_of(&memory); /* over the slabs' size: from the heap */
-	pages = session_memory_last(&memory);
-	assert_null(pages.frame);
-	assert_null(pages.table);
+	table = memory.mem.malloc(SESSION_FRAME_BLOCK, &memory);
+	assert_ptr_not_equal(table, memory.frame); /* not while a session is being made */
+	memory.mem.free(table, &memory);
 	for (int i = 0; i <= SLOTS; i++)
 		nghttp2_session_del(ng[i]);
-	assert_int_equal(memory.frames.n_free + memory.frames.n_warm, SLOTS);
 	assert_int_equal(memory.tables.n_free + memory.tables.n_warm, SLOTS);
+	session_memory_done(&memory);
+}
+
+/* The next piece of what a session has to send, behind what is there. */
+static bool send_piece(nghttp2_session *ng, uint8_t *into, size_t *len)
+{
+	const uint8_t *data;
+	ssize_t n = nghttp2_session_mem_send(ng, &data);
+
+	assert_true(n >= 0);
+	memcpy(into + *len, data, (size_t)n);
+	*len += (size_t)n;
+	return n > 0;
+}
+
+static void queue_frames(nghttp2_session *ng, uint8_t seed)
+{
+	static const uint8_t origin[] = "https://example.org";
+	uint8_t alt[40], opaque[8];
+
+	memset(alt, 'a' + seed, sizeof(alt));
+	memset(opaque, seed, sizeof(opaque));
+	nghttp2_submit_settings(ng, NGHTTP2_FLAG_NONE, NULL, 0);
+	for (uint8_t i = 0; i < 10; i++) {
+		nghttp2_submit_ping(ng, NGHTTP2_FLAG_NONE, opaque);
+		nghttp2_submit_altsvc(ng, NGHTTP2_FLAG_NONE, 0, origin, sizeof(origin) - 1, alt,
+				      sizeof(alt) - i);
+	}
+	nghttp2_submit_goaway(ng, NGHTTP2_FLAG_NONE, 0, seed, opaque, sizeof(opaque));
+}
+
+/* Sessions that take turns in one buffer say what each says with a buffer of its own. */
+static void test_shared_frame_keeps_sessions_apart(void **state)
+{
+	static uint8_t shared[SLOTS][4096], alone[4096];
+	size_t shared_len[SLOTS] = {0}, alone_len;
+	struct session_memory memory;
+	nghttp2_session *ng[SLOTS], *own;
+	void *table;
+	bool more = true;
+
+	(void)state;
+	assert_int_equal(session_memory_init(&memory, SLOTS), 0);
+	for (uint8_t i = 0; i < SLOTS; i++) {
+		assert_int_equal(
+			session_memory_make(&memory, callbacks, NULL, NULL, &ng[i], &table), 0);
+		queue_frames(ng[i], i);
+	}
+	while (more) {
+		more = false;
+		for (int i = 0; i < SLOTS; i++)
+			more = send_piece(ng[i], shared[i], &shared_len[i]) || more;
+	}
+	for (uint8_t i = 0; i < SLOTS; i++) {
+		nghttp2_session_del(ng[i]);
+		assert_int_equal(nghttp2_session_server_new(&own, callbacks, NULL), 0);
+		queue_frames(own, i);
+		for (alone_len = 0; send_piece(own, alone, &alone_len);)
+			;
+		nghttp2_session_del(own);
+		assert_true(alone_len > 500);
+		assert_int_equal(shared_len[i], alone_len);
+		assert_memory_equal(shared[i], alone, alone_len);
+	}
 	session_memory_done(&memory);
 }
 
@@ -56,7 +123,8 @@ static void test_table_comes_again_as_zeros(void **state)
 	uint8_t *table;
 
 	(void)state;
-	session_memory_init(&memory, 2 * PAGE_SLAB_WARM_MAX);
+	assert_int_equal(session_memory_init(&memory, 2 * PAGE_SLAB_WARM_MAX), 0);
+	memory.making = true;
 	for (int round = 0; round < 3; round++) {
 		void *tables[2 * PAGE_SLAB_WARM_MAX];
 
@@ -81,24 +149,22 @@ static bool is_resident(void *page)
 	return resident & 1;
 }
 
-static void test_rest_gives_pages_back(void **state)
+static void test_rest_gives_page_back(void **state)
 {
 	struct session_memory memory;
-	struct session_pages pages;
 	nghttp2_session *ng;
+	void *table;
 
 	(void)state;
-	session_memory_init(&memory, SLOTS);
-	ng = session_of(&memory);
-	pages = session_memory_last(&memory);
-	memset(pages.frame, 'x', SESSION_FRAME_BLOCK);
-	((uint8_t *)pages.table)[SESSION_TABLE_BLOCK - 1] = 1;
-	session_memory_rest(&memory, &pages);
-	assert_false(is_resident(pages.frame));
-	assert_true(is_resident(pages.table)); /* a table in use stays */
-	((uint8_t *)pages.table)[SESSION_TABLE_BLOCK - 1] = 0;
-	session_memory_rest(&memory, &pages);
-	assert_false(is_resident(pages.table));
+	assert_int_equal(session_memory_init(&memory, SLOTS), 0);
+	assert_int_equal(session_memory_make(&memory, callbacks, NULL, NULL, &ng, &table), 0);
+	((uint8_t *)table)[SESSION_TABLE_BLOCK - 1] = 1;
+	session_memory_rest(&memory, table);
+	assert_true(is_resident(table)); /* a table in use stays */
+	((uint8_t *)table)[SESSION_TABLE_BLOCK - 1] = 0;
+	session_memory_rest(&memory, table);
+	assert_false(is_resident(table));
+	session_memory_rest(&memory, NULL);
 	nghttp2_session_del(ng);
 	session_memory_done(&memory);
 }
@@ -164,13 +230,14 @@ static void test_cache_is_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_slabs_serve_sessions),
+		cmocka_unit_test(test_large_blocks_are_served),
+		cmocka_unit_test(test_shared_frame_keeps_sessions_apart),
 		cmocka_unit_test(test_table_comes_again_as_zeros),
-		cmocka_unit_test(test_rest_gives_pages_back),
+		cmocka_unit_test(test_rest_gives_page_back),
 		cmocka_unit_test(test_blocks_come_again),
 		cmocka_unit_test(test_realloc_keeps_content),
 		cmocka_unit_test(test_cache_is_bounded),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_callbacks, free_callbacks);
 }
