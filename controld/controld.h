@@ -3,10 +3,12 @@
 #ifndef CONTROLD_CONTROLD_H
 #define CONTROLD_CONTROLD_H
 
+#include "audit.h"
 #include "demand.h"
 #include "events.h"
 #include "history.h"
 #include "http.h"
+#include "keys.h"
 #include "metrics.h"
 #include "options.h"
 #include "peer.h"
@@ -28,6 +30,8 @@ struct controld {
 	struct demand demand;
 	struct streams streams;
 	struct pushes pushes;
+	struct keys keys;
+	struct audit audit;
 	struct policies policies;
 	struct history history;
 	struct metrics metrics;

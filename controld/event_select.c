@@ -142,8 +142,8 @@ int event_select_read(const struct request *request, struct event_select **ret,
 		      struct problem *ret_problem)
 {
 	struct event_select *select = calloc(1, sizeof(*select));
-	const char *worker = NULL;
-	json_t *asked = NULL;
+	struct selector selector = {0};
+	int r = -1;
 
 	*ret = NULL;
 	if (!select) {
@@ -151,21 +151,24 @@ int event_select_read(const struct request *request, struct event_select **ret,
 		return -1;
 	}
 	select->peer_bits = -1;
-	if (selector_of_query(request, &asked, &worker, ret_problem) < 0 ||
-	    take(select, asked, ret_problem) < 0) {
-		json_decref(asked);
-		event_select_free(select);
-		return -1;
+	if (selector_of_query(request, &selector, ret_problem) < 0)
+		goto out;
+	select->asked = json_incref(selector.select);
+	if (selector.ids)
+		json_object_set(select->asked, "ids", selector.ids);
+	memcpy(select->worker, selector.worker, sizeof(select->worker));
+	r = take(select, select->asked, ret_problem);
+	if (r < 0)
+		goto out;
+	json_object_del(select->asked, "all");
+	if (json_object_size(select->asked) || select->worker[0]) {
+		*ret = select;
+		select = NULL; /* the caller owns it now */
 	}
-	select->asked = asked;
-	snprintf(select->worker, sizeof(select->worker), "%s", worker ? worker : "");
-	json_object_del(asked, "all");
-	if (!json_object_size(asked) && !worker) {
-		event_select_free(select);
-		return 0;
-	}
-	*ret = select;
-	return 0;
+out:
+	selector_done(&selector);
+	event_select_free(select);
+	return r;
 }
 
 void event_select_free(struct event_select *select)

@@ -55,6 +55,7 @@ static void finish_stop(struct program *program)
 	store_flush(controld->store); /* answers that wait for it go out */
 	peers_stop(&controld->peers);
 	demand_stop(&controld->demand);
+	pushes_stop(&controld->pushes);
 	policies_stop(&controld->policies);
 	list_for_each_safe(at, next, &controld->servers)
 		http_stop(container_of(at, struct http_server, link));
@@ -181,8 +182,11 @@ static int start_state(struct controld *controld, char *why)
 	controld->events.on_visible = streams_wake;
 	controld->events.user = controld;
 	if (store_open(&controld->store, options->no_state ? NULL : options->state_file,
-		       &controld->events, controld->loop, on_restored, controld, why) < 0 ||
-	    policies_load(&controld->policies, why) < 0)
+		       &controld->events, controld->loop, on_restored, controld, why) < 0)
+		return -1;
+	if (policies_load(&controld->policies, why) < 0 ||
+	    pushes_load(&controld->pushes, why) < 0 || keys_load(&controld->keys, why) < 0 ||
+	    audit_load(&controld->audit, why) < 0)
 		return -1;
 	store_start(controld->store);
 	policies_start(&controld->policies);
@@ -197,6 +201,8 @@ static int start(struct controld *controld, char *why)
 	workers_init(&controld->workers);
 	history_init(&controld->history);
 	pushes_init(&controld->pushes, controld);
+	keys_init(&controld->keys, controld);
+	audit_init(&controld->audit, controld);
 	policies_init(&controld->policies, controld);
 	demand_start(&controld->demand, controld);
 	streams_start(&controld->streams, controld);
@@ -239,6 +245,8 @@ static void raise_descriptor_limit(void)
 
 static void release(struct controld *controld)
 {
+	audit_done(&controld->audit);
+	keys_done(&controld->keys);
 	pushes_done(&controld->pushes);
 	policies_done(&controld->policies);
 	workers_done(&controld->workers);

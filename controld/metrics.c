@@ -53,12 +53,7 @@ static void write_pushes(const struct controld *controld, struct text *text)
 {
 	write_head(text, "h2sess_push_frames_total", "counter",
 		   "Frames pushed, by what became of them.");
-	list_for_each(at, &controld->pushes.totals_in_order) {
-		const struct push_total *total = container_of(at, struct push_total, link);
-
-		text_format(text, "h2sess_push_frames_total{%s} %" PRIu64 "\n", total->labels,
-			    total->count);
-	}
+	push_totals_write(&controld->pushes.totals, text);
 }
 
 static void write_counter(struct text *text, const char *name, const char *help, uint64_t value)

@@ -2,20 +2,24 @@
 /*
  * Pushes: a record of each, from the request to the last that was heard of it.
  *
- * push_api.c makes a record before it asks the worker, so whatever the worker reports finds it.
- * Reports come as push.update, as the answer to the call, and in hello after either side was away.
- * push_settle() is the one place where an outcome changes: it tells whoever waits, the event log
- * and the counters.
+ * A push to one session and one to many are the same thing: a record with a part for each worker
+ * that does some of it. push_api.c makes it, push_submit.c hands the parts over, push_report.c
+ * takes what the workers say; push_changed() is the one place that follows from that: whoever waits
+ * is answered, the event log told, the state file written, and the push is done when all its parts
+ * are.
  *
- * Nothing is sent twice: a worker that was lost before it reported leaves `unknown`, and only what
- * it says itself when it returns changes that.
+ * What becomes of each session is kept too, in PUSH_RESULTS_MAX over all pushes. The counts stay
+ * when that is full.
  *
- * Failure modes: PUSHES_MAX records of which none is done: no new one. An update of a push that is
- * not the worker's: ignored. One that is not known, in hello: adopted with what it says.
+ * Failure modes: PUSHES_MAX records of which none is done: no new one. More sessions than are kept:
+ * the oldest push that is done loses its list, at last the newest one has none; GET .../sessions
+ * says so.
  */
 #include "pushes.h"
 
 #include "controld.h"
+#include "keys.h"
+#include "selector.h"
 #include "text.h"
 #include "waiters.h"
 
@@ -23,54 +27,48 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const outcome_names[] = {
-#define X(name, value, wire, final, meaning) [value] = wire,
-#include <h2sess/outcomes.def>
-#undef X
-};
+/* ---- finding and freeing --------------------------------------------------------------------- */
 
-const char *push_outcome_name(enum push_outcome outcome)
+struct push *push_find(const struct pushes *pushes, const char *id)
 {
-	return outcome_names[outcome];
+	struct push *push = table_get(&pushes->by_id, id);
+
+	return push && !push->problem && !push->dry_run ? push : NULL;
 }
 
-int push_outcome_by_name(const char *name)
+struct push_part *push_find_part(const struct push *push, const char *boot)
 {
-	for (int i = 0; i < PUSH_OUTCOMES; i++)
-		if (strcmp(outcome_names[i], name) == 0)
-			return i;
-	return -1;
+	for (size_t i = 0; i < push->part_count; i++)
+		if (strcmp(push->parts[i].boot, boot) == 0)
+			return &push->parts[i];
+	return NULL;
 }
 
-void pushes_init(struct pushes *pushes, struct controld *controld)
+static void drop_results(struct pushes *pushes, struct push_part *part)
 {
-	pushes->controld = controld;
-	list_init(&pushes->list);
-	list_init(&pushes->totals_in_order);
-	random_name(pushes->start, sizeof(pushes->start) - 1);
-}
-
-void push_drop_key(struct pushes *pushes, struct push *push)
-{
-	if (!push->key)
-		return;
-	table_remove(&pushes->by_key, push->key);
-	free(push->key);
-	push->key = NULL;
+	pushes->result_count -= part->results.count;
+	results_done(&part->results);
 }
 
 void push_free(struct pushes *pushes, struct push *push)
 {
-	push_drop_key(pushes, push);
 	table_remove(&pushes->by_id, push->id);
 	list_remove(&push->link);
+	list_remove(&push->running_link);
 	pushes->count--;
+	for (size_t i = 0; i < push->part_count; i++)
+		drop_results(pushes, &push->parts[i]);
+	free(push->parts);
 	free(push->session);
 	free(push->by);
-	free(push->fingerprint);
+	free(push->request);
+	if (push->selector)
+		selector_done(push->selector);
+	free(push->selector);
 	json_decref(push->warnings);
+	json_decref(push->refused);
+	json_decref(push->first_problem);
 	json_decref(push->problem);
-	json_decref(push->answer);
 	free(push);
 }
 
@@ -78,30 +76,17 @@ void pushes_done(struct pushes *pushes)
 {
 	while (!list_empty(&pushes->list))
 		push_free(pushes, container_of(pushes->list.next, struct push, link));
-	list_for_each_safe(at, next, &pushes->totals_in_order) {
-		struct push_total *total = container_of(at, struct push_total, link);
-
-		free(total->labels);
-		free(total);
-	}
-	table_done(&pushes->totals, NULL);
 	table_done(&pushes->by_id, NULL);
-	table_done(&pushes->by_key, NULL);
-}
-
-struct push *push_find(const struct pushes *pushes, const char *id)
-{
-	struct push *push = table_get(&pushes->by_id, id);
-
-	return push && !push->problem ? push : NULL;
-}
-
-struct push *push_find_by_key(const struct pushes *pushes, const char *key)
-{
-	return table_get(&pushes->by_key, key);
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */
+
+/* May it be forgotten? */
+static bool is_over(const struct push *push)
+{
+	return push->state != PUSH_STATE_RUNNING && list_empty(&push->waiters) &&
+	       push->calls == 0 && push->holds == 0 && !push->refusing;
+}
 
 /* Forget the oldest that nobody needs. Returns -1 when every one is needed. */
 static int make_room(struct pushes *pushes)
@@ -111,236 +96,325 @@ static int make_room(struct pushes *pushes)
 	list_for_each(at, &pushes->list) {
 		struct push *push = container_of(at, struct push, link);
 
-		if (push->state == PUSH_STATE_RUNNING || !list_empty(&push->waiters))
+		if (!is_over(push))
 			continue;
+		keys_forget_push(&pushes->controld->keys, push);
+		push_forget(pushes, push);
 		push_free(pushes, push);
 		return 0;
 	}
 	return -1;
 }
 
-static struct push *add(struct pushes *pushes, const char *id, const char *session,
-			const char *boot)
+static int set_texts(struct push *push, const char *session, const char *by)
+{
+	push->session = session ? strdup(session) : NULL;
+	push->by = by ? strdup(by) : NULL;
+	return (session && !push->session) || (by && !push->by) ? -1 : 0;
+}
+
+static void start_ticking(struct pushes *pushes);
+
+struct push *push_new(struct pushes *pushes, const char *id, enum push_kind kind,
+		      const char *session, const char *by)
 {
 	struct push *push = make_room(pushes) < 0 ? NULL : calloc(1, sizeof(*push));
 
 	if (!push)
 		return NULL;
+	push->pushes = pushes;
 	list_init(&push->waiters);
 	list_append(&pushes->list, &push->link);
+	list_append(&pushes->running, &push->running_link);
 	pushes->count++;
-	snprintf(push->id, sizeof(push->id), "%s", id);
-	snprintf(push->boot, sizeof(push->boot), "%s", boot);
-	push->kind = "";
-	push->created_ms = time_now_ms();
-	push->session = strdup(session);
-	if (push->session && table_put(&pushes->by_id, push->id, push) == 0)
-		return push;
-	push_free(pushes, push);
-	return NULL;
-}
-
-struct push *push_new(struct pushes *pushes, const char *kind, const char *session,
-		      const struct boot *boot, const char *by)
-{
-	char id[PUSH_ID_MAX + 1];
-	struct push *push;
-
-	snprintf(id, sizeof(id), "p-%s-%llu", pushes->start, (unsigned long long)++pushes->last);
-	push = add(pushes, id, session, boot->boot);
-	if (!push)
-		return NULL;
+	if (id)
+		snprintf(push->id, sizeof(push->id), "%s", id);
+	else
+		snprintf(push->id, sizeof(push->id), "p-%s-%llu", pushes->start,
+			 (unsigned long long)++pushes->last);
 	push->kind = kind;
-	push->by = strdup(by);
+	push->created_ms = time_now_ms();
+	if (set_texts(push, session, by) < 0 || table_put(&pushes->by_id, push->id, push) < 0) {
+		push_free(pushes, push);
+		return NULL;
+	}
+	start_ticking(pushes);
 	return push;
 }
 
-int push_set_key(struct pushes *pushes, struct push *push, const char *key, const char *fingerprint)
+struct push_part *push_add_part(struct push *push, const char *worker, const char *boot)
 {
-	push->key = strdup(key);
-	push->fingerprint = strdup(fingerprint);
-	if (push->key && push->fingerprint && table_put(&pushes->by_key, key, push) == 0)
-		return 0;
-	free(push->key);
-	push->key = NULL;
-	return -1;
+	struct push_part *parts =
+		realloc(push->parts, (push->part_count + 1) * sizeof(*push->parts));
+	struct push_part *part;
+
+	if (!parts)
+		return NULL;
+	push->parts = parts;
+	part = &parts[push->part_count++];
+	*part = (struct push_part){0};
+	snprintf(part->worker, sizeof(part->worker), "%s", worker);
+	snprintf(part->boot, sizeof(part->boot), "%s", boot);
+	if (push->session)
+		part->counts = (struct push_counts){.matched = 1, .of = {[PUSH_QUEUED] = 1}};
+	return part;
 }
 
-/* ---- showing --------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
-static const char *state_name(const struct push *push)
+struct push_counts push_sum(const struct push *push)
 {
-	static const char *const names[] = {"running", "done", "cancelled"};
+	struct push_counts sum = {0};
 
-	return names[push->state];
+	for (size_t i = 0; i < push->part_count; i++) {
+		const struct push_counts *counts = &push->parts[i].counts;
+
+		sum.matched += counts->matched;
+		sum.ended += counts->ended;
+		for (int outcome = 0; outcome < PUSH_OUTCOMES; outcome++)
+			sum.of[outcome] += counts->of[outcome];
+	}
+	return sum;
 }
 
-json_t *push_json(const struct push *push)
+bool push_is_none(const struct push *push)
 {
-	static const char *const counts[PUSH_OUTCOMES] = {"queued", "written", "received",
-							  "notSent", "unknown"};
-	char created[TIME_TEXT];
-	json_t *object = json_pack("{s:s, s:s, s:i}", "id", push->id, "state", state_name(push),
-				   "matched", 1);
-
-	for (int i = 0; i < PUSH_OUTCOMES; i++)
-		json_object_set_new(object, counts[i], json_integer((int)push->outcome == i));
-	if (push->kind[0])
-		json_object_set_new(object, "kind", json_string(push->kind));
-	json_object_set_new(object, "session", json_string(push->session));
-	if (push->by)
-		json_object_set_new(object, "by", json_string(push->by));
-	time_text(push->created_ms, created);
-	json_object_set_new(object, "createdAt", json_string(created));
-	return object;
+	return !push->starting && push->calls == 0 &&
+	       (push->problem || (push->dry_run && !push->counting));
 }
 
-bool push_has_reached(const struct push *push)
+bool push_is_answered(const struct push *push)
 {
-	return push->outcome == PUSH_RECEIVED ||
-	       (push->outcome == PUSH_WRITTEN && push->receipt_written);
+	if (push->starting || push->counting)
+		return false;
+	for (size_t i = 0; i < push->part_count; i++)
+		if (!push->parts[i].answered)
+			return false;
+	return true;
 }
 
-/* ---- outcomes -------------------------------------------------------------------------------- */
-
-static void count(struct pushes *pushes, const struct push *push)
+bool push_has_reached(const struct push *push, const struct result *result)
 {
-	struct push_total *total;
-	char labels[160];
+	return result->outcome == PUSH_RECEIVED ||
+	       (result->outcome == PUSH_WRITTEN && push->receipt_written);
+}
 
-	snprintf(labels, sizeof(labels), "kind=\"%s\",outcome=\"%s\",reason=\"%s\"",
-		 push->kind[0] ? push->kind : "unknown", push_outcome_name(push->outcome),
-		 push->reason);
-	total = table_get(&pushes->totals, labels);
-	if (!total) {
-		total = calloc(1, sizeof(*total));
-		if (!total)
-			return;
-		total->labels = strdup(labels);
-		if (!total->labels || table_put(&pushes->totals, labels, total) < 0) {
-			free(total->labels);
-			free(total);
-			return;
+static const struct result *only_result(const struct push *push)
+{
+	static const struct result queued = {.outcome = PUSH_QUEUED};
+
+	return push->part_count && push->parts[0].results.count ? push->parts[0].results.list
+								: &queued;
+}
+
+enum push_outcome push_outcome(const struct push *push)
+{
+	return only_result(push)->outcome;
+}
+
+enum push_reason push_reason(const struct push *push)
+{
+	return only_result(push)->reason;
+}
+
+json_t *push_reached(const struct push *push)
+{
+	json_t *ids = json_array();
+
+	for (size_t i = 0; i < push->part_count; i++) {
+		const struct push_part *part = &push->parts[i];
+
+		for (size_t k = 0; k < part->results.count; k++) {
+			const struct result *result = &part->results.list[k];
+
+			if (push_has_reached(push, result))
+				json_array_append_new(
+					ids, json_sprintf("%s-%llu", part->boot,
+							  (unsigned long long)result->number));
 		}
-		list_append(&pushes->totals_in_order, &total->link);
 	}
-	total->count++;
+	return ids;
 }
 
-static void tell(struct pushes *pushes, const struct push *push)
+const struct result *push_result(const struct push *push, const char *session)
 {
-	const struct boot *boot = table_get(&pushes->controld->workers.boots, push->boot);
-	json_t *data = push_json(push);
+	const char *dash = strrchr(session, '-');
+	char boot[WORKER_BOOT_MAX + 1];
+	const struct push_part *part;
 
-	json_object_set_new(data, "outcome", json_string(push_outcome_name(push->outcome)));
-	json_object_set_new(data, "reason", json_string(push->reason));
-	events_publish(&pushes->controld->events,
-		       push->state == PUSH_STATE_RUNNING ? EVENT_PUSH_PROGRESS : EVENT_PUSH_DONE,
-		       boot ? boot->name : NULL, push->session, data);
+	if (!dash || (size_t)(dash - session) >= sizeof(boot))
+		return NULL;
+	memcpy(boot, session, (size_t)(dash - session));
+	boot[dash - session] = 0;
+	part = push_find_part(push, boot);
+	return part ? results_find(&part->results, strtoull(dash + 1, NULL, 10)) : NULL;
 }
 
-static bool is_step_back(const struct push *push, enum push_outcome outcome)
+/* ---- changing -------------------------------------------------------------------------------- */
+
+/* Take the lists of sessions of the oldest pushes that are done, until there is room. */
+static size_t make_room_for_results(struct pushes *pushes, size_t count)
 {
-	if (push->outcome == PUSH_RECEIVED || push->outcome == PUSH_NOT_SENT)
-		return true;
-	return outcome == PUSH_QUEUED && push->outcome == PUSH_WRITTEN;
-}
-
-/* Reasons come from workers and go into labels: letters, digits, - and _ alone. */
-static void set_reason(struct push *push, const char *reason)
-{
-	size_t n = 0;
-
-	for (; reason && *reason && n + 1 < sizeof(push->reason); reason++)
-		if ((*reason >= 'a' && *reason <= 'z') || (*reason >= 'A' && *reason <= 'Z') ||
-		    (*reason >= '0' && *reason <= '9') || *reason == '-' || *reason == '_')
-			push->reason[n++] = *reason;
-	push->reason[n] = 0;
-}
-
-void push_settle(struct pushes *pushes, struct push *push, enum push_outcome outcome,
-		 const char *reason, bool done)
-{
-	bool was_running = push->state == PUSH_STATE_RUNNING, changed = false;
-
-	if (!is_step_back(push, outcome) && outcome != push->outcome) {
-		push->outcome = outcome;
-		set_reason(push, reason);
-		changed = true;
-	}
-	done |= push->outcome >= PUSH_RECEIVED || push_has_reached(push);
-	if (done && was_running) {
-		push->state = strcmp(push->reason, "CANCELLED") == 0 ? PUSH_STATE_CANCELLED
-								     : PUSH_STATE_DONE;
-		changed = true;
-	}
-	if (!changed)
-		return;
-	if (done && was_running)
-		count(pushes, push);
-	tell(pushes, push);
-	waiters_wake(push);
-}
-
-/* The element of an update that is about our session. */
-static void take_report(struct pushes *pushes, struct push *push, const json_t *params)
-{
-	const char *state = json_string_value(json_object_get(params, "state"));
-	const json_t *one = json_array_get(json_object_get(params, "sessions"), 0);
-	const char *outcome = json_string_value(json_object_get(one, "outcome"));
-	int number = outcome ? push_outcome_by_name(outcome) : -1;
-	bool done = state && strcmp(state, "done") == 0;
-
-	if (number >= 0)
-		push_settle(pushes, push, (enum push_outcome)number,
-			    json_string_value(json_object_get(one, "reason")), done);
-	else if (done)
-		push_settle(pushes, push, push->outcome, push->reason, true);
-}
-
-void pushes_take_update(struct pushes *pushes, struct worker *worker, json_t *params)
-{
-	const char *id = json_string_value(json_object_get(params, "push"));
-	struct push *push = id ? push_find(pushes, id) : NULL;
-
-	if (push && strcmp(push->boot, worker->boot->boot) == 0)
-		take_report(pushes, push, params);
-}
-
-static void adopt(struct pushes *pushes, const struct worker *worker, const json_t *params)
-{
-	const char *id = json_string_value(json_object_get(params, "push"));
-	const json_t *one = json_array_get(json_object_get(params, "sessions"), 0);
-	const char *session = json_string_value(json_object_get(one, "session"));
-	struct push *push;
-
-	if (!id || !*id || strlen(id) > PUSH_ID_MAX)
-		return;
-	push = table_get(&pushes->by_id, id);
-	if (!push)
-		push = add(pushes, id, session ? session : "", worker->boot->boot);
-	if (push)
-		push->answered = true;
-	if (push && strcmp(push->boot, worker->boot->boot) == 0)
-		take_report(pushes, push, params);
-}
-
-void pushes_adopt(struct pushes *pushes, struct worker *worker, json_t *list)
-{
-	const json_t *params;
-	size_t i;
-
-	json_array_foreach(list, i, params) {
-		adopt(pushes, worker, params);
-	}
-}
-
-void pushes_worker_lost(struct pushes *pushes, const struct boot *boot)
-{
-	list_for_each_safe(at, next, &pushes->list) {
+	list_for_each(at, &pushes->list) {
 		struct push *push = container_of(at, struct push, link);
 
-		if (push->state == PUSH_STATE_RUNNING && strcmp(push->boot, boot->boot) == 0)
-			push_settle(pushes, push, PUSH_UNKNOWN, "WORKER_LOST", true);
+		if (pushes->result_count + count <= PUSH_RESULTS_MAX)
+			break;
+		if (!is_over(push) || push->session)
+			continue;
+		for (size_t i = 0; i < push->part_count; i++) {
+			push->parts[i].forgotten |= push->parts[i].results.count > 0;
+			drop_results(pushes, &push->parts[i]);
+		}
 	}
+	return PUSH_RESULTS_MAX > pushes->result_count ? PUSH_RESULTS_MAX - pushes->result_count
+						       : 0;
+}
+
+void push_set_results(struct pushes *pushes, struct push *push, struct push_part *part,
+		      uint64_t *numbers, size_t count, enum push_outcome outcome,
+		      enum push_reason reason)
+{
+	size_t room = make_room_for_results(pushes, count);
+	long added = results_set(&part->results, numbers, count, outcome, reason,
+				 push->session ? 1 : room);
+
+	if (added > 0)
+		pushes->result_count += (size_t)added;
+	if (added < 0) {
+		part->forgotten = true;
+		metrics_count_limit(&pushes->controld->metrics, "push_results", 1);
+	}
+}
+
+void push_warn(struct push *push, const char *rule, const char *detail, json_int_t sessions)
+{
+	json_t *one;
+	size_t i;
+
+	if (!push->warnings)
+		push->warnings = json_array();
+	json_array_foreach(push->warnings, i, one) {
+		json_t *sum = json_object_get(one, "sessions");
+
+		if (strcmp(json_string_value(json_object_get(one, "rule")), rule) != 0 ||
+		    strcmp(json_string_value(json_object_get(one, "detail")), detail) != 0)
+			continue;
+		json_integer_set(sum, json_integer_value(sum) + sessions);
+		return;
+	}
+	if (json_array_size(push->warnings) >= PUSH_WARNINGS_MAX)
+		return;
+	one = json_pack("{s:s, s:s}", "rule", rule, "detail", detail);
+	if (one && sessions)
+		json_object_set_new(one, "sessions", json_integer(sessions));
+	json_array_append_new(push->warnings, one);
+}
+
+static bool is_done(const struct push *push)
+{
+	for (size_t i = 0; i < push->part_count; i++)
+		if (!push->parts[i].done)
+			return false;
+	return true;
+}
+
+static void count_frames(struct pushes *pushes, const struct push *push)
+{
+	for (size_t i = 0; i < push->part_count; i++) {
+		const struct results *results = &push->parts[i].results;
+
+		for (size_t k = 0; k < results->count; k++)
+			pushes->totals.count[push->kind][results->list[k].outcome]
+					    [results->list[k].reason]++;
+	}
+}
+
+static void end(struct pushes *pushes, struct push *push)
+{
+	bool cancelled =
+		push->cancelled || (push->session && push_reason(push) == REASON_CANCELLED);
+
+	push->state = cancelled ? PUSH_STATE_CANCELLED : PUSH_STATE_DONE;
+	list_remove(&push->running_link);
+	count_frames(pushes, push);
+	push_save(pushes, push);
+	push_tell(pushes, push);
+}
+
+void push_look(struct pushes *pushes, struct push *push)
+{
+	if (push->state == PUSH_STATE_RUNNING && push_is_answered(push) && is_done(push)) {
+		end(pushes, push);
+	} else if (push->state == PUSH_STATE_RUNNING && push->session && push->changed) {
+		push_tell(pushes, push);
+	} else if (push->state == PUSH_STATE_RUNNING) {
+		start_ticking(pushes);
+	} else if (push->changed) {
+		push->changed = false;
+		push_save(pushes, push); /* a worker that was lost knew better */
+	}
+	waiters_wake(pushes, push);
+}
+
+void push_changed(struct pushes *pushes, struct push *push)
+{
+	push->changed = true;
+	push_look(pushes, push);
+}
+
+/* ---- time ------------------------------------------------------------------------------------ */
+
+static void give_up(struct pushes *pushes, struct push *push, uint64_t now)
+{
+	for (size_t i = 0; i < push->part_count; i++) {
+		struct push_part *part = &push->parts[i];
+		const struct boot *boot = table_get(&pushes->controld->workers.boots, part->boot);
+
+		if (!part->give_up_at || now < part->give_up_at || part->done)
+			continue;
+		push_part_lost(pushes, push, part,
+			       boot && boot->worker ? REASON_CONTROLD_RESTART : REASON_WORKER_LOST);
+		push_changed(pushes, push);
+	}
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct pushes *pushes = container_of(timer, struct pushes, tick);
+	uint64_t now = uv_now(timer->loop);
+
+	list_for_each_safe(at, next, &pushes->running) {
+		struct push *push = container_of(at, struct push, running_link);
+
+		if (push->changed && now - push->told_at >= PUSH_PROGRESS_MS)
+			push_tell(pushes, push);
+		give_up(pushes, push, now);
+	}
+	if (list_empty(&pushes->running)) {
+		uv_timer_stop(timer);
+		pushes->ticking = false;
+	}
+}
+
+static void start_ticking(struct pushes *pushes)
+{
+	if (pushes->ticking || pushes->controld->stopping)
+		return;
+	uv_timer_start(&pushes->tick, on_tick, PUSH_TICK_MS, PUSH_TICK_MS);
+	pushes->ticking = true;
+}
+
+void pushes_init(struct pushes *pushes, struct controld *controld)
+{
+	pushes->controld = controld;
+	list_init(&pushes->list);
+	list_init(&pushes->running);
+	random_name(pushes->start, sizeof(pushes->start) - 1);
+	uv_timer_init(controld->loop, &pushes->tick);
+}
+
+void pushes_stop(struct pushes *pushes)
+{
+	uv_close((uv_handle_t *)&pushes->tick, NULL);
 }

@@ -3,8 +3,12 @@
  * Answers to requests: JSON, text, problems and streams, with the headers that all of them have.
  *
  * Handlers call one of these once, at once or later. A later one resumes the suspended connection,
- * and request.c hands the answer to libmicrohttpd in the next call. Failure mode: no memory for an
- * answer; a short static one goes out instead, and if even that fails the connection ends.
+ * and request.c hands the answer to libmicrohttpd in the next call.
+ *
+ * Answers of calls that may change something wait until the audit has them on disk.
+ *
+ * Failure modes: no memory for an answer: a short static one goes out instead, and if even that
+ * fails the connection ends. The audit cannot be written: a success becomes 503.
  */
 #include "controld.h"
 #include "request.h"
@@ -29,6 +33,22 @@ void request_add_header(struct request *request, const char *name, const char *v
 	request->header_values[request->header_count++] = copy;
 }
 
+void request_note(struct request *request, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	if (!request->notes)
+		request->notes = json_object();
+	json_object_set_new(request->notes, name, json_string(value));
+}
+
+static void resume(struct request *request)
+{
+	request->suspended = false;
+	MHD_resume_connection(request->connection);
+	http_mark_dirty(request->server);
+}
+
 static void finish(struct request *request, unsigned status, const char *type,
 		   struct MHD_Response *response)
 {
@@ -45,11 +65,42 @@ static void finish(struct request *request, unsigned status, const char *type,
 	request->status = status;
 	request->response = response;
 	request->closing |= !response;
-	if (!request->suspended)
-		return;
-	request->suspended = false;
-	MHD_resume_connection(request->connection);
-	http_mark_dirty(request->server);
+	if (request->suspended && !request_audit(request))
+		resume(request);
+}
+
+/* ---- the audit ------------------------------------------------------------------------------- */
+
+/* A success that cannot be written down is none. */
+static void take_back(struct request *request)
+{
+	MHD_destroy_response(request->response);
+	request->response = NULL;
+	request_refuse(request, PROBLEM_STATE, NULL,
+		       "it may have been done, but it could not be written down");
+}
+
+static void on_audited(struct request *request, const char *error)
+{
+	if (error && request->status < 400)
+		take_back(request);
+	else
+		resume(request);
+}
+
+bool request_audit(struct request *request)
+{
+	bool waits;
+
+	if (request->audited || !audit_wants(request))
+		return false;
+	request->audited = true;
+	if (audit_write(request, on_audited) == 0)
+		return true;
+	waits = request->suspended && request->status < 400;
+	if (request->status < 400)
+		take_back(request);
+	return waits; /* it has been sent on, then */
 }
 
 void request_reply_static(struct request *request, unsigned status, const char *type,
@@ -116,6 +167,7 @@ void request_reply_problem(struct request *request, const struct problem *proble
 
 void request_reply_problem_json(struct request *request, unsigned status, json_t *object)
 {
+	request_note(request, "code", json_string_value(json_object_get(object, "code")));
 	reply_object(request, status, media_problem, object);
 }
 

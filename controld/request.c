@@ -6,7 +6,9 @@
  *   2. the head: framing, access, route, query and media type are checked; a refusal is kept as the
  *      answer;
  *   3. the body: collected up to REQUEST_BODY_MAX, or dropped when there is a refusal already;
- *   4. the end of the body: parsed, the handler runs; it answers or waits, suspended;
+ *   4. the end of the body: parsed, the handler runs; it answers or waits, suspended. What may
+ *      change something is not begun while the state file cannot be written, and is answered when
+ *      the audit has it on disk;
  *   5. after the answer: the object is released.
  *
  * An answer queued in the head call closes the connection, so refusals wait for the end of the body
@@ -20,6 +22,7 @@
 #include "controld.h"
 #include "guard.h"
 #include "route.h"
+#include "store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +65,7 @@ void request_on_completed(void *user, struct MHD_Connection *connection, void **
 		MHD_destroy_response(request->response);
 	for (size_t i = 0; i < request->header_count; i++)
 		free(request->header_values[i]);
+	json_decref(request->notes);
 	query_done(&request->query);
 	body_done(&request->body);
 	text_done(&request->input);
@@ -147,6 +151,8 @@ static enum MHD_Result begin(struct request *request, struct MHD_Connection *con
 		request_reply_problem(request, &problem);
 		request->closing = length > REQUEST_DRAIN_MAX ||
 				   (request->has_body && request_header(request, "Expect"));
+		if (request->closing && audit_wants(request))
+			audit_write(request, NULL); /* the answer does not wait: the framing ends */
 		if (request->closing)
 			return send_answer(request);
 	}
@@ -188,7 +194,10 @@ static void handle(struct request *request)
 		request_reply_problem(request, &problem);
 		return;
 	}
-	request->route->handler(request);
+	if (audit_wants(request) && store_error(request->controld->store))
+		request_refuse(request, PROBLEM_STATE, NULL, store_error(request->controld->store));
+	else
+		request->route->handler(request);
 }
 
 enum MHD_Result request_on_call(void *user, struct MHD_Connection *connection, const char *url,
@@ -207,7 +216,7 @@ enum MHD_Result request_on_call(void *user, struct MHD_Connection *connection, c
 		return take_body(request, data, data_len);
 	if (!request->handled)
 		handle(request);
-	if (!request->response && request->waiting) {
+	if (request->response ? request_audit(request) : request->waiting) {
 		request->suspended = true;
 		MHD_suspend_connection(connection);
 		return MHD_YES;

@@ -50,6 +50,8 @@ struct request {
 	const char *header_names[REQUEST_HEADERS_MAX];
 	char *header_values[REQUEST_HEADERS_MAX];
 	size_t header_count;
+	json_t *notes; /* for the audit, or NULL */
+	bool audited;  /* it was written down, or is being */
 };
 
 /* A header of the request, or NULL. */
@@ -73,8 +75,14 @@ void request_reply_problem_json(struct request *request, unsigned status, json_t
 void request_refuse(struct request *request, enum problem_kind kind, const char *field,
 		    const char *detail);
 
+/* Something that the audit is to say of this request; value NULL: nothing. */
+void request_note(struct request *request, const char *name, const char *value);
+
 /* The handler returns without an answer; somebody will make one. */
 void request_wait(struct request *request);
+
+/* There is an answer: must it wait until it is written down? Then it is sent later. */
+bool request_audit(struct request *request);
 
 /* Callbacks of libmicrohttpd. */
 void *request_on_target(void *user, const char *target, struct MHD_Connection *connection);

@@ -47,9 +47,9 @@ const struct route routes[] = {
 	CALL("GET", "/v1/sessions/{id}", READ, handle_session, NOTHING, NO_BODY),
 	CALL("GET", "/v1/sessions/{id}/streams", READ, handle_session_streams, NOTHING, NO_BODY),
 
-	CALL("POST", "/v1/sessions/{id}/altsvc", PUSH, handle_push_altsvc, LIST("wait", "timeout"),
+	CALL("POST", "/v1/sessions/{id}/altsvc", PUSH, handle_push_one, LIST("wait", "timeout"),
 	     LIST("alt", "origin", "stream", "lint", "wait", "timeout", "deadline", "receipt")),
-	CALL("POST", "/v1/sessions/{id}/origin", PUSH, handle_push_origin, LIST("wait", "timeout"),
+	CALL("POST", "/v1/sessions/{id}/origin", PUSH, handle_push_one, LIST("wait", "timeout"),
 	     LIST("origins", "lint", "wait", "timeout", "deadline", "receipt")),
 
 	CALL("POST", "/v1/sessions/{id}/goaway", ADMIN, handle_verb, NOTHING,
@@ -67,6 +67,19 @@ const struct route routes[] = {
 	CALL("PATCH", "/v1/sessions/{id}/labels", ADMIN, handle_verb, NOTHING,
 	     LIST(BODY_ANY_MEMBER)),
 
+	CALL("POST", "/v1/altsvc", PUSH, handle_push_many, LIST("wait", "timeout"),
+	     LIST("select", "alt", "origin", "dryRun", "perSecond", "lint", "wait", "timeout",
+		  "deadline", "receipt")),
+	CALL("POST", "/v1/origin", PUSH, handle_push_many, LIST("wait", "timeout"),
+	     LIST("select", "origins", "dryRun", "perSecond", "lint", "wait", "timeout", "deadline",
+		  "receipt")),
+	CALL("POST", "/v1/goaway", ADMIN, handle_push_many, LIST("wait", "timeout"),
+	     LIST("select", "code", "lastStreamID", "opaqueData", "dryRun", "perSecond", "wait",
+		  "timeout", "deadline", "receipt")),
+	CALL("POST", "/v1/drain", ADMIN, handle_push_many, LIST("wait", "timeout"),
+	     LIST("select", "alt", "origin", "dryRun", "perSecond", "deadline", "stopAccepting",
+		  "lint", "wait", "timeout")),
+
 	START("pushes", "/v1/pushes", handle_pushes, LIST("session", "limit", "cursor")),
 	CALL("GET", "/v1/pushes/{id}", READ, handle_push, LIST("wait", "timeout"), NO_BODY),
 	CALL("DELETE", "/v1/pushes/{id}", PUSH, handle_push_cancel, NOTHING, NO_BODY),
@@ -81,6 +94,8 @@ const struct route routes[] = {
 
 	START("events", "/v1/events", handle_events,
 	      LIST("type*", SELECTOR, "since", "once", "limit", "snapshot", "wait")),
+
+	CALL("GET", "/v1/audit", ADMIN, handle_audit, LIST("limit", "cursor"), NO_BODY),
 
 	PUBLIC("metrics", "/metrics", handle_metrics),
 	PUBLIC("health", "/healthz", handle_healthz),

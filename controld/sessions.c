@@ -26,9 +26,8 @@
 /* A list under way; it ends with its request's answer. */
 struct listing {
 	struct request *request;
-	json_t *select;
+	struct selector selector;
 	json_t *sessions;
-	const char *only; /* the worker asked about, or NULL */
 	size_t limit;
 	char name[WORKER_NAME_MAX + 1]; /* where we are: "" at the start */
 	char boot[WORKER_BOOT_MAX + 1];
@@ -37,7 +36,7 @@ struct listing {
 
 static void listing_free(struct listing *listing)
 {
-	json_decref(listing->select);
+	selector_done(&listing->selector);
 	json_decref(listing->sessions);
 	free(listing);
 }
@@ -83,12 +82,6 @@ static int read_cursor(struct listing *listing, const char *cursor)
 	return utf8_valid(after, strlen(after)) ? 0 : -1;
 }
 
-static bool is_asked(const struct listing *listing, const struct worker *worker)
-{
-	return !listing->only || strcmp(listing->only, worker->boot->name) == 0 ||
-	       strcmp(listing->only, worker->boot->boot) == 0;
-}
-
 /* The worker where we are, or the first behind it. */
 static struct worker *find_here(const struct listing *listing)
 {
@@ -100,7 +93,8 @@ static struct worker *find_here(const struct listing *listing)
 	list_for_each(at, &workers->list) {
 		struct worker *worker = container_of(at, struct worker, link);
 
-		if (strcmp(worker_name(worker), listing->name) >= 0 && is_asked(listing, worker))
+		if (strcmp(worker_name(worker), listing->name) >= 0 &&
+		    selector_means(&listing->selector, worker))
 			return worker;
 	}
 	return NULL;
@@ -113,7 +107,7 @@ static struct worker *find_next(const struct listing *listing, const struct work
 	for (struct list *at = worker->link.next; at != &workers->list; at = at->next) {
 		struct worker *next = container_of(at, struct worker, link);
 
-		if (is_asked(listing, next))
+		if (selector_means(&listing->selector, next))
 			return next;
 	}
 	return NULL;
@@ -182,9 +176,9 @@ static void ask_page(struct listing *listing, struct worker *worker)
 {
 	const struct peer_answer lost = {.outcome = PEER_LOST};
 	json_t *after = listing->after[0] ? json_string(listing->after) : json_null();
-	json_t *params = json_pack("{s:O, s:i, s:o}", "select", listing->select, "limit",
-				   (int)(listing->limit - json_array_size(listing->sessions)),
-				   "after", after);
+	json_t *params = json_pack(
+		"{s:o, s:i, s:o}", "select", selector_for(&listing->selector, worker), "limit",
+		(int)(listing->limit - json_array_size(listing->sessions)), "after", after);
 
 	if (peer_call(worker->peer, RPC_SESSIONS_LIST, params, ASK_MS, on_page, listing) < 0)
 		refuse_unreachable(listing, &lost);
@@ -202,7 +196,7 @@ static int read_page(struct request *request, struct listing *listing, struct pr
 		*ret_problem = problem_of(PROBLEM_CURSOR, "cursor", NULL);
 		return -1;
 	}
-	return selector_of_query(request, &listing->select, &listing->only, ret_problem);
+	return selector_of_query(request, &listing->selector, ret_problem);
 }
 
 void handle_sessions(struct request *request)

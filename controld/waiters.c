@@ -4,55 +4,104 @@
  *
  * push_api.c adds a waiter; pushes.c wakes those of a push when it changes; a timer ends the wait
  * with the state so far and "timedOut": true. The first answer that is not a time-out is kept with
- * the push, for the Idempotency-Key that it may have. Failure mode: no memory for a waiter:
- * answered at once, timed out.
+ * the Idempotency-Key, and whoever repeats the request gets that one.
+ *
+ * Failure mode: no memory for a waiter: answered at once, timed out.
  */
 #include "waiters.h"
 
 #include "controld.h"
+#include "keys.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct waiter {
 	struct list link; /* push.waiters */
 	struct request *request;
 	struct push *push;
-	enum push_wait wait;
+	struct wait wait;
 	uv_timer_t timer;
 };
 
-json_t *push_answer(const struct push *push, bool timed_out)
+int wait_by_name(const char *word, bool done)
 {
-	json_t *warnings = push->warnings ? json_incref(push->warnings) : json_array();
-	json_t *answer = json_pack("{s:o, s:s, s:s, s:o}", "push", push_json(push), "outcome",
-				   push_outcome_name(push->outcome), "reason", push->reason,
-				   "warnings", warnings);
-
-	if (timed_out)
-		json_object_set_new(answer, "timedOut", json_true());
-	return answer;
+	if (strcmp(word, "written") == 0)
+		return PUSH_WAIT_WRITTEN;
+	if (strcmp(word, "received") == 0)
+		return PUSH_WAIT_RECEIVED;
+	return done && strcmp(word, "done") == 0 ? PUSH_WAIT_DONE : -1;
 }
 
-static bool is_far_enough(const struct push *push, enum push_wait wait)
+static bool is_far_enough(const struct push *push, enum push_wait what)
 {
-	if (!push->answered)
-		return false; /* its warnings or its refusal come with that */
-	if (push->problem || push->state != PUSH_STATE_RUNNING)
+	struct push_counts sum;
+
+	if (push->problem)
 		return true;
-	return wait == PUSH_WAIT_WRITTEN && push->outcome >= PUSH_WRITTEN;
+	if (push->dry_run)
+		return push_is_none(push);
+	if (!push_is_answered(push))
+		return false; /* its warnings or its refusal come with that */
+	if (what == PUSH_WAIT_ANSWERED || push->state != PUSH_STATE_RUNNING)
+		return true;
+	sum = push_sum(push);
+	return what == PUSH_WAIT_WRITTEN && sum.of[PUSH_QUEUED] == 0;
 }
 
-static void reply(struct request *request, struct push *push, bool timed_out)
+/* ---- answering ------------------------------------------------------------------------------- */
+
+/* The answer is taken. */
+static void send_answer(struct request *request, const char *push, unsigned status, json_t *answer)
 {
-	if (push->problem) {
-		request_reply_problem_json(request, (unsigned)push->problem_status,
-					   json_incref(push->problem));
+	char path[PUSH_ID_MAX + 16];
+
+	if (status < 400)
+		request_note(request, "push", push);
+	if (status == 202) {
+		snprintf(path, sizeof(path), "/v1/pushes/%s", push);
+		request_add_header(request, "Location", path);
+	}
+	if (status >= 400)
+		request_reply_problem_json(request, status, answer);
+	else
+		request_reply_json(request, status, answer);
+}
+
+void waiters_repeat(struct request *request, const struct key *key)
+{
+	send_answer(request, key->push, key->status, json_loads(key->answer, 0, NULL));
+}
+
+static json_t *make_answer(const struct push *push, bool timed_out)
+{
+	if (push->problem)
+		return json_incref(push->problem);
+	return push->dry_run ? push_dry_answer(push) : push_answer(push, timed_out);
+}
+
+static void reply(struct request *request, const struct push *push, const struct wait *wait,
+		  bool timed_out)
+{
+	bool asked_to_wait = push->session || wait->what != PUSH_WAIT_ANSWERED;
+	struct key *key = wait->made_it ? push->key : NULL;
+	unsigned status = asked_to_wait || push->dry_run ? 200 : 202;
+	json_t *answer;
+
+	if (key && key->status) {
+		waiters_repeat(request, key);
 		return;
 	}
-	if (push->key && !push->answer && !timed_out)
-		push->answer = push_answer(push, false);
-	request_reply_json(request, 200, push_answer(push, timed_out));
+	if (push->problem)
+		status = (unsigned)push->problem_status;
+	answer = make_answer(push, timed_out && asked_to_wait);
+	if (key && answer && !timed_out)
+		key_set_answer(&request->controld->keys, key, status, answer);
+	send_answer(request, push->dry_run ? NULL : push->id, status, answer);
 }
+
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static void on_timer_closed(uv_handle_t *handle)
 {
@@ -62,7 +111,7 @@ static void on_timer_closed(uv_handle_t *handle)
 static void finish(struct waiter *waiter, bool timed_out)
 {
 	list_remove(&waiter->link);
-	reply(waiter->request, waiter->push, timed_out);
+	reply(waiter->request, waiter->push, &waiter->wait, timed_out);
 	uv_close((uv_handle_t *)&waiter->timer, on_timer_closed);
 }
 
@@ -71,36 +120,47 @@ static void on_timer(uv_timer_t *timer)
 	finish(container_of(timer, struct waiter, timer), true);
 }
 
-void waiters_add(struct request *request, struct push *push, enum push_wait wait, double seconds)
+/* A push that is none has no other end than its answer. */
+static void free_if_none(struct pushes *pushes, struct push *push)
 {
-	struct waiter *waiter;
+	if (list_empty(&push->waiters) && push_is_none(push))
+		push_free(pushes, push);
+}
 
-	if (is_far_enough(push, wait)) {
-		reply(request, push, false);
+void waiters_add(struct request *request, struct push *push, const struct wait *wait)
+{
+	struct controld *controld = request->controld;
+	struct waiter *waiter = NULL;
+
+	if (is_far_enough(push, wait->what)) {
+		reply(request, push, wait, false);
+		free_if_none(&controld->pushes, push);
 		return;
 	}
-	waiter = seconds > 0 && !request->controld->stopping ? malloc(sizeof(*waiter)) : NULL;
+	if (wait->seconds > 0 && !controld->stopping)
+		waiter = malloc(sizeof(*waiter));
 	if (!waiter) {
-		reply(request, push, true);
+		reply(request, push, wait, true);
 		return;
 	}
 	waiter->request = request;
 	waiter->push = push;
-	waiter->wait = wait;
-	uv_timer_init(request->controld->loop, &waiter->timer);
-	uv_timer_start(&waiter->timer, on_timer, (uint64_t)(seconds * 1000), 0);
+	waiter->wait = *wait;
+	uv_timer_init(controld->loop, &waiter->timer);
+	uv_timer_start(&waiter->timer, on_timer, (uint64_t)(wait->seconds * 1000), 0);
 	list_append(&push->waiters, &waiter->link);
 	request_wait(request);
 }
 
-void waiters_wake(struct push *push)
+void waiters_wake(struct pushes *pushes, struct push *push)
 {
 	list_for_each_safe(at, next, &push->waiters) {
 		struct waiter *waiter = container_of(at, struct waiter, link);
 
-		if (is_far_enough(push, waiter->wait))
+		if (is_far_enough(push, waiter->wait.what))
 			finish(waiter, false);
 	}
+	free_if_none(pushes, push);
 }
 
 void waiters_stop(struct pushes *pushes)

@@ -224,6 +224,7 @@ void worker_lost(struct worker *worker, const char *why)
 	list_remove(&worker->link);
 	controld->workers.count--;
 	worker->boot->worker = NULL;
+	worker->boot->lost_at = uv_now(controld->loop);
 	pushes_worker_lost(&controld->pushes, worker->boot);
 	policies_worker_lost(&controld->policies, worker->boot);
 	events_publish(&controld->events, EVENT_WORKER_DOWN, worker_name(worker), NULL,

@@ -20,6 +20,7 @@ struct boot {
 	bool learnt;	       /* events.facts has each of its sessions */
 	bool superseded;       /* another boot took its name over, or came after it */
 	struct worker *worker; /* NULL: not connected */
+	uint64_t lost_at;      /* loop time at which its connection broke, or 0 */
 	json_t *stats;	       /* its last worker.stats, or NULL */
 };
 

@@ -35,6 +35,7 @@ export class FakeWorker extends EventEmitter {
 		this.boot = options.boot ?? newBoot();
 		this.hello = options.hello ?? {};
 		this.sessions = new Map();
+		this.pushes = new Map();
 		this.seq = 0;
 		this.calls = new Map();
 		this.lastId = 0;
@@ -186,6 +187,65 @@ export class FakeWorker extends EventEmitter {
 		return { outcome: 'queued', reason: '', warnings: [] };
 	}
 
+	// The sessions that a selector means: ids, label and all are enough for tests.
+	match(select) {
+		return [...this.sessions.values()].filter((session) =>
+			(!select.ids || select.ids.includes(session.id)) &&
+			Object.entries(select.label ?? {}).every(([key, value]) => session.labels[key] === value));
+	}
+
+	// push.update of a fan-out: outcome of each session in a Map id -> [outcome, reason].
+	tellMany(push, outcomes, state, extra = {}) {
+		const counts = { queued: 0, written: 0, received: 0, notSent: 0, unknown: 0 };
+		const changes = new Map();
+		for (const [id, [outcome, reason = '']] of outcomes) {
+			counts[outcome === 'not_sent' ? 'notSent' : outcome]++;
+			const key = `${outcome}/${reason}`;
+			if (!changes.has(key))
+				changes.set(key, { outcome, reason, numbers: [] });
+			changes.get(key).numbers.push(Number(id.split('-')[1]));
+		}
+		this.notify('push.update', { push, state, matched: outcomes.size, ...counts, changes: [...changes.values()], ...extra });
+	}
+
+	static start(worker, params) {
+		const matched = worker.match(params.select);
+		const warnings = worker.warnings ?? [];
+		if (params.dryRun)
+			return { matched: matched.length, warnings, refused: worker.refused ?? {} };
+		const outcomes = new Map(matched.map((session) => [session.id, ['queued']]));
+		worker.pushes.set(params.push, outcomes);
+		const set = (fate) => {
+			for (const id of outcomes.keys())
+				outcomes.set(id, fate === 'written' || fate === 'received' || fate === 'queued' ? [fate] : ['not_sent', fate]);
+		};
+		queueMicrotask(() => {
+			if (worker.fate === 'queued')
+				return;
+			set('written');
+			worker.tellMany(params.push, outcomes, 'running');
+			if (worker.fate === 'written' && params.receipt !== 'written')
+				return;
+			set(params.receipt === 'written' ? 'written' : worker.fate);
+			worker.tellMany(params.push, outcomes, 'done');
+		});
+		return { matched: matched.length, warnings, refused: {} };
+	}
+
+	static cancel(worker, { push }) {
+		const outcomes = worker.pushes.get(push);
+		if (!outcomes)
+			return { cancelled: 1 };
+		let cancelled = 0;
+		for (const [id, [outcome]] of outcomes)
+			if (outcome === 'queued') {
+				outcomes.set(id, ['not_sent', 'CANCELLED']);
+				cancelled++;
+			}
+		queueMicrotask(() => worker.tellMany(push, outcomes, 'cancelled'));
+		return { cancelled };
+	}
+
 	static defaults = {
 		'sessions.list': (worker, { limit, after }) => {
 			const all = [...worker.sessions.values()];
@@ -213,7 +273,9 @@ export class FakeWorker extends EventEmitter {
 				else one.labels[key] = value;
 			return { labels: one.labels };
 		},
-		'push.cancel': (worker, { push }) => ({ cancelled: 1 }),
+		'push.start': (worker, params) => FakeWorker.start(worker, params),
+		'push.cancel': (worker, params) => FakeWorker.cancel(worker, params),
+		'worker.accept': (worker, { accepting }) => ((worker.accepting = accepting), {}),
 		'worker.stats': (worker) => ({
 			sessions: worker.sessions.size, sessionsTotal: worker.sessions.size, streamsTotal: 0, misdirected: 2,
 			altUsed: 3, bytesReceived: 0, bytesSent: 0, limits: { flood: 1 }, eventsDropped: 0,
