@@ -64,8 +64,7 @@ static void on_changed(struct h2sess_server *srv, void *user)
 
 /* ---- output: the control thread -------------------------------------------------------------- */
 
-/* params NULL: the link ends for want of memory, and the next hello tells what was missed. */
-static void notify(struct h2sess_control *control, enum rpc_method method, json_t *params)
+void control_notify(struct h2sess_control *control, enum rpc_method method, json_t *params)
 {
 	size_t len = 0;
 	char *line = params ? rpc_notification(method, params, &len) : NULL;
@@ -79,7 +78,7 @@ static bool send_update(struct h2sess_control *control)
 
 	if (!push_book_take_update(control->pushes, &state))
 		return false;
-	notify(control, RPC_PUSH_UPDATE, push_state_json(&state));
+	control_notify(control, RPC_PUSH_UPDATE, push_state_json(&state));
 	return true;
 }
 
@@ -90,9 +89,9 @@ static bool send_event(struct h2sess_control *control)
 	if (!event_queue_take(&control->events, &item))
 		return false;
 	if (item.event)
-		notify(control, RPC_EVENT, control_event_params(item.event));
+		control_notify(control, RPC_EVENT, control_event_params(item.event));
 	else
-		notify(control, RPC_EVENTS_GAP, control_gap_params(item.from, item.to));
+		control_notify(control, RPC_EVENTS_GAP, control_gap_params(item.from, item.to));
 	control_event_free(item.event);
 	return true;
 }
@@ -101,9 +100,11 @@ static bool send_event(struct h2sess_control *control)
 static void pump(struct h2sess_control *control)
 {
 	if (control->link.up && atomic_exchange(&control->changed, false))
-		notify(control, RPC_WORKER_UPDATE, control_changes(control));
-	while (link_has_room(&control->link) && (send_update(control) || send_event(control)))
+		control_notify(control, RPC_WORKER_UPDATE, control_changes(control));
+	while (link_has_room(&control->link) &&
+	       (send_update(control) || control_fanouts_pump(control) || send_event(control)))
 		;
+	control_fanouts_pump(control); /* answers, which need no room */
 	control_lists_continue(control);
 }
 
@@ -114,6 +115,8 @@ static void close_all(struct h2sess_control *control)
 	control->closing = true;
 	push_book_close(control->pushes); /* no wakeup from here on */
 	control->pushes = NULL;
+	control_fanouts_done(control);
+	uv_close((uv_handle_t *)&control->fanout_timer, NULL);
 	link_stop(&control->link);
 	uv_close((uv_handle_t *)&control->counts, NULL);
 	uv_close((uv_handle_t *)&control->flush, NULL);
@@ -130,6 +133,7 @@ static void end_when_idle(struct h2sess_control *control)
 	if (control->flushed) {
 		control_lists_drop(control);
 		control_verbs_drop(control);
+		control_fanouts_drop(control);
 	}
 	if (control->requests == 0 && sent)
 		close_all(control);
@@ -171,6 +175,7 @@ static void on_up(void *user, const json_t *result)
 	control->sessions_told = UINT64_MAX;
 	server_log(control->server, LOG_INFO, "control: connected to %s", control->path);
 	push_book_hello_answered(control->pushes);
+	control_fanouts_rewind(control);
 	server_set_demand(control->server, control_demand(json_object_get(result, "filter")));
 	pump(control);
 }
@@ -220,8 +225,9 @@ static void tell_sessions(struct h2sess_control *control)
 		return;
 	control->sessions_told = sessions;
 	params = json_object();
-	notify(control, RPC_WORKER_UPDATE,
-	       value_if(value_put(params, "sessions", json_integer((json_int_t)sessions)), params));
+	control_notify(control, RPC_WORKER_UPDATE,
+		       value_if(value_put(params, "sessions", json_integer((json_int_t)sessions)),
+				params));
 }
 
 static void on_counts_time(uv_timer_t *timer)
@@ -262,6 +268,7 @@ static int start_thread(struct h2sess_control *control)
 static void control_free(struct h2sess_control *control)
 {
 	push_book_close(control->pushes);
+	control_fanouts_done(control);
 	json_decref(control->labels);
 	mem_free(control->path);
 	mem_free(control->succeeds);
@@ -275,9 +282,11 @@ static int init_handles(struct h2sess_control *control)
 		return H2SESS_ENOMEM;
 	uv_timer_init(&control->loop, &control->counts);
 	uv_timer_init(&control->loop, &control->flush);
+	uv_timer_init(&control->loop, &control->fanout_timer);
 	control->wakeup.data = control;
 	control->counts.data = control;
 	control->flush.data = control;
+	control->fanout_timer.data = control;
 	link_init(&control->link, &control->loop, control->path, &handler, control);
 	return 0;
 }
@@ -325,6 +334,10 @@ static int control_new(struct h2sess_server *srv, const struct h2sess_control_op
 	if (r < 0) {
 		control_free(control);
 		return r;
+	}
+	if (control_fanouts_init(control) < 0) {
+		control_free(control);
+		return H2SESS_ENOMEM;
 	}
 	control->pushes = push_book_new(CONTROL_PUSHES_MAX, wake_for_push, control);
 	if (!control->pushes) {

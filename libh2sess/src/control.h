@@ -12,9 +12,13 @@
 #define CONTROL_LABELS_MAX 32
 #define CONTROL_LABEL_KEY_MAX 63 /* bytes, as of a session's labels */
 #define CONTROL_LABEL_VALUE_MAX 255
-#define CONTROL_REQUESTS_MAX 256 /* requests of the daemon's under way */
-#define CONTROL_LISTS_MAX 2	 /* sessions.list under way; the others wait their turn */
-#define CONTROL_COUNTS_MS 1000	 /* `sessions` is sent at most this often */
+#define CONTROL_REQUESTS_MAX 256  /* requests of the daemon's under way */
+#define CONTROL_FANOUTS_MAX 256	  /* running at once; done ones make room past ... */
+#define CONTROL_FANOUTS_KEPT 64	  /* ... this many */
+#define CONTROL_FANOUT_MS 50	  /* between two updates of a fan-out, at least */
+#define CONTROL_CHANGES_MAX 10000 /* numbers in one update */
+#define CONTROL_LISTS_MAX 2	  /* sessions.list under way; the others wait their turn */
+#define CONTROL_COUNTS_MS 1000	  /* `sessions` is sent at most this often */
 #define CONTROL_DEMAND_LINGER_MS \
 	60000 /* without a daemon, what it wanted to hear is recorded this long */
 #define CONTROL_EVENT_NAME_MAX 64 /* bytes of an event's name that begins with x- */
@@ -82,6 +86,11 @@ struct h2sess_control {
 	struct list lists;   /* struct control_request.link: sessions.list that wait their turn */
 	size_t n_lists;	     /* under way */
 	struct list waiting; /* struct control_request.waiting_link: for a session, or its peer */
+	struct list fanouts; /* struct fanout_record.link, oldest first */
+	size_t n_fanouts;
+	struct fanout_bell *bell;
+	struct h2sess_fanout_session *changes; /* room for CONTROL_CHANGES_MAX; NULL until needed */
+	uv_timer_t fanout_timer;
 	uint64_t sessions_told;
 	uint64_t down_since; /* uv_now(), 0: up */
 	char why[128];	     /* the link was down the last time */
@@ -92,6 +101,8 @@ struct h2sess_control {
 /* ---- control.c ------------------------------------------------------------------------------- */
 /* Have the control thread look at its queues. Any thread. */
 void control_wake(struct h2sess_control *control);
+/* params, taken; NULL: the link ends for want of memory, and the next hello tells what was missed. */
+void control_notify(struct h2sess_control *control, enum rpc_method method, json_t *params);
 
 /* ---- control_options.c ----------------------------------------------------------------------- */
 bool control_options_ok(const struct h2sess_control_options *options);
@@ -144,5 +155,21 @@ void control_verbs_drop(struct h2sess_control *control);
 /* ---- control_push.c -------------------------------------------------------------------------- */
 void control_push(struct control_request *request);
 void control_push_cancel(struct control_request *request);
+
+/* ---- control_fanout.c ------------------------------------------------------------------------ */
+int control_fanouts_init(struct h2sess_control *control);
+/* Answer and tell what is due. Returns whether an update was sent: there may be more. */
+bool control_fanouts_pump(struct h2sess_control *control);
+void control_push_start(struct control_request *request);
+/* A push.cancel of a fan-out. Returns false when there is none of that name. */
+bool control_fanout_cancel(struct control_request *request, const char *name);
+bool control_fanout_knows(struct h2sess_control *control, const char *name);
+/* The entries of the hello, appended. Returns whether there was memory. */
+bool control_fanouts_hello(struct h2sess_control *control, json_t *pushes);
+/* A new connection: everything is told again. */
+void control_fanouts_rewind(struct h2sess_control *control);
+/* Fail the requests that wait for one; the fan-outs go on. */
+void control_fanouts_drop(struct h2sess_control *control);
+void control_fanouts_done(struct h2sess_control *control);
 
 #endif

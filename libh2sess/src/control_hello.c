@@ -129,9 +129,17 @@ static bool put_identity(json_t *hello, struct h2sess_control *control)
 	ok &= value_put(hello, "version", json_string(h2sess_version()));
 	ok &= value_put(hello, "startedAt", value_time(control->started_ms));
 	ok &= value_put(hello, "labels", json_incref(control->labels));
-	ok &= value_put(hello, "capabilities",
-			json_pack("[s,s,s,s]", "altsvc", "origin", "session", "accept"));
+	ok &= value_put(
+		hello, "capabilities",
+		json_pack("[s,s,s,s,s]", "altsvc", "origin", "session", "fanout", "accept"));
 	return ok;
+}
+
+static json_t *pushes(struct h2sess_control *control)
+{
+	json_t *array = push_book_hello(control->pushes);
+
+	return value_if(array && control_fanouts_hello(control, array), array);
 }
 
 json_t *control_hello(struct h2sess_control *control)
@@ -142,7 +150,7 @@ json_t *control_hello(struct h2sess_control *control)
 	ok &= put_identity(hello, control);
 	ok &= put_number(hello, "sessions", control_sessions(control));
 	ok &= put_number(hello, "events", event_queue_taken(&control->events));
-	ok &= value_put(hello, "pushes", push_book_hello(control->pushes));
+	ok &= value_put(hello, "pushes", pushes(control));
 	return value_if(ok, hello);
 }
 

@@ -195,7 +195,7 @@ static void events_filter(struct h2sess_control *control, const json_t *params)
 
 /* ---- dispatch -------------------------------------------------------------------------------- */
 
-#define MEMBERS_MAX 10
+#define MEMBERS_MAX 16
 
 static const struct method {
 	request_fn *run;
@@ -211,6 +211,10 @@ static const struct method {
 	[RPC_SESSION_ORIGIN] = {control_push,
 				{"push", "session", "origins", "lint", "receipt", "deadlineMs",
 				 "by"}},
+	[RPC_PUSH_START] = {control_push_start,
+			    {"push", "kind", "select", "alt", "origin", "origins", "code",
+			     "lastStreamID", "opaqueData", "lint", "receipt", "perSecond",
+			     "deadlineMs", "by", "dryRun"}},
 	[RPC_PUSH_CANCEL] = {control_push_cancel, {"push"}},
 	[RPC_SESSION_GOAWAY] = {control_verb, {"session", "code", "lastStreamID", "opaqueData"}},
 	[RPC_SESSION_PING] = {control_verb, {"session", "payload"}},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * session.altsvc, session.origin and push.cancel: from a request to a record in the book, to the
+ * session.altsvc, session.origin and push.cancel (control_fanout.c has the rest): from a request to a record in the book, to the
  * session's thread, to the answer. It owns a push's arguments while the session looks at them.
  *
  * The happy path:
@@ -21,8 +21,6 @@
 #include "values.h"
 
 #include <string.h>
-
-#define PUSH_BY_BUFFER (PUSH_BY_MAX + 1 + PUSH_NAME_MAX + 1)
 
 /* ---- answers: the control thread ------------------------------------------------------------- */
 
@@ -103,14 +101,6 @@ static json_t *result_json(const struct push_record *record, json_t *warnings)
 	return value_if(ok, result);
 }
 
-/* Who asked and by which push, as the session object shows it; see SESSION_JSON_BY_SEPARATOR. */
-static void write_by(char buf[PUSH_BY_BUFFER], const json_t *params, const char *name)
-{
-	const char *by = json_string_value(json_object_get(params, "by"));
-
-	snprintf(buf, PUSH_BY_BUFFER, "%s%c%s", by ? by : "", SESSION_JSON_BY_SEPARATOR, name);
-}
-
 static void read_options(const json_t *params, struct push_record *record, struct h2sess_push *push)
 {
 	push->lint = !json_is_false(json_object_get(params, "lint"));
@@ -129,7 +119,7 @@ static void push_checked(struct h2sess_session *s, struct control_request *reque
 	uint32_t rules = 0;
 	int r;
 
-	write_by(by, request->params, record->name);
+	push_args_by(by, request->params, record->name);
 	push->by = by;
 	read_options(request->params, record, push);
 	if (push->lint)
@@ -178,7 +168,6 @@ static void push_again(struct control_request *request, struct push_record *reco
 static void push_start(struct control_request *request, const char *name, const char *session)
 {
 	struct h2sess_control *control = request->control;
-	const char *receipt = json_string_value(json_object_get(request->params, "receipt"));
 	struct push_record *record;
 	int r;
 
@@ -188,8 +177,7 @@ static void push_start(struct control_request *request, const char *name, const 
 		return;
 	}
 	request->state = record;
-	record->receipt = receipt && strcmp(receipt, "written") == 0 ? H2SESS_RECEIPT_WRITTEN
-								     : H2SESS_RECEIPT_RECEIVED;
+	record->receipt = push_args_receipt(request->params);
 	r = control_request_post(request, session, push_on_loop, request);
 	if (r < 0) {
 		push_book_remove(control->pushes, record);
@@ -211,7 +199,9 @@ void control_push(struct control_request *request)
 	}
 	name = json_string_value(json_object_get(request->params, "push"));
 	known = push_book_find(request->control->pushes, name);
-	if (known)
+	if (control_fanout_knows(request->control, name))
+		control_request_fail(request, H2SESS_EINVAL, "push");
+	else if (known)
 		push_again(request, known);
 	else
 		push_start(request, name,
@@ -243,6 +233,8 @@ void control_push_cancel(struct control_request *request)
 	struct push_record *record;
 	int r;
 
+	if (name && control_fanout_cancel(request, name))
+		return;
 	record = name ? push_book_find(request->control->pushes, name) : NULL;
 	if (!record) {
 		control_request_fail(request, name ? H2SESS_ENOTFOUND : H2SESS_EARGTYPE, "push");

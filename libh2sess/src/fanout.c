@@ -96,6 +96,17 @@ void fanout_part_over(struct h2sess_fanout *f)
 		f->done(f, f->user);
 }
 
+void fanout_part_cancelled(struct h2sess_fanout *f)
+{
+	if (atomic_fetch_sub(&f->parts_cancelling, 1) == 1 && f->changed)
+		f->changed(f, f->user);
+}
+
+bool fanout_cancel_settled(struct h2sess_fanout *f)
+{
+	return atomic_load(&f->parts_cancelling) == 0;
+}
+
 void fanout_changed(struct h2sess_fanout *f)
 {
 	if (f->changed && !atomic_exchange(&f->told, true))
@@ -217,6 +228,7 @@ static void launch(struct h2sess_fanout *f)
 	atomic_init(&f->parts_matching,
 		    n + 1); /* one of ours: for `matched` without any loop too */
 	atomic_init(&f->parts_running, n + 1);
+	atomic_init(&f->parts_cancelling, n);
 	atomic_fetch_add(&f->references, (unsigned int)n);
 	for (i = 0; i < n; i++)
 		loop_post_own(&f->server->loops[i], &f->parts[i].post);

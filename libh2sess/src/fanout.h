@@ -104,6 +104,7 @@ struct h2sess_fanout {
 	atomic_bool told; /* `changed` was called, and nothing taken since */
 	atomic_size_t parts_matching;
 	atomic_size_t parts_running;
+	atomic_size_t parts_cancelling; /* those that have not heard of a cancel, nor ended */
 	size_t n_parts;
 	struct fanout_part parts[];
 };
@@ -113,6 +114,10 @@ void fanout_unref(struct h2sess_fanout *f);
 /* A part has looked at all of its sessions; a part has ended. Any loop's thread. */
 void fanout_part_matched(struct h2sess_fanout *f);
 void fanout_part_over(struct h2sess_fanout *f);
+/* A part has taken back what it could, or has ended. */
+void fanout_part_cancelled(struct h2sess_fanout *f);
+/* Every part has: the count of what was cancelled is final. Any thread. */
+bool fanout_cancel_settled(struct h2sess_fanout *f);
 /* There is something to take. */
 void fanout_changed(struct h2sess_fanout *f);
 /*

@@ -485,9 +485,15 @@ static void cancel(struct fanout_part *part)
 		s = session_of(part, i);
 		if (s && sink == on_drained && !(e->flags & FANOUT_GOAWAY))
 			not_sent(part, i, H2SESS_REASON_CANCELLED);
-		else if (s)
-			session_push_cancel(s, sink, part, (uint32_t)i);
+		else if (s && session_push_cancel(s, sink, part, (uint32_t)i) == 0)
+			not_sent(part, i, H2SESS_REASON_CANCELLED);
 	}
+}
+
+static void cancel_and_report(struct fanout_part *part)
+{
+	cancel(part);
+	fanout_part_cancelled(part->fanout);
 }
 
 /* The deadline, or the time for the last PING's answer. */
@@ -570,6 +576,8 @@ static void part_end(struct fanout_part *part)
 
 	part->over = true;
 	list_del(&part->link);
+	if (!part->cancelled)
+		fanout_part_cancelled(f);
 	fanout_part_over(f);
 	if (part->outstanding == 0)
 		fanout_unref(f); /* the part is gone with it, perhaps */
@@ -587,7 +595,7 @@ static uint64_t part_turn(struct fanout_part *part, struct budget *b)
 	if (!part->all_matched)
 		match_some(part, b);
 	if (atomic_load(&f->cancelled) && !part->cancelled && part->all_matched)
-		cancel(part);
+		cancel_and_report(part);
 	end = end_of(part);
 	past = now >= end && part->all_matched;
 	if (past && drain)

@@ -12,9 +12,11 @@
 
 #include "memory.h"
 #include "push_book.h"
+#include "session_json.h"
 #include "values.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- Node's checks --------------------------------------------------------------------------- */
@@ -155,19 +157,47 @@ json_t *push_args_warnings(uint32_t rules)
 	return value_if(ok, warnings);
 }
 
+static bool add_counted(json_t *warnings, const char *rule, const char *detail, uint64_t sessions)
+{
+	json_t *warning = json_object();
+	bool ok;
+
+	ok = value_put(warning, "rule", json_string(rule));
+	ok &= value_put(warning, "detail", json_string(detail));
+	ok &= value_put(warning, "sessions", json_integer((json_int_t)sessions));
+	ok &= json_array_append_new(warnings, warning) == 0;
+	return ok;
+}
+
+bool push_args_lint_counts(const uint64_t counts[H2SESS_FANOUT_RULES], json_t *warnings,
+			   json_t *refused)
+{
+	bool ok = true;
+
+#define ERROR(value, wire, text) \
+	if (counts[value])       \
+		ok &= value_put(refused, (wire), json_integer((json_int_t)counts[value]));
+#define WARNING(value, wire, text) \
+	if (counts[value])         \
+		ok &= add_counted(warnings, (wire), (text), counts[value]);
+#define X(name, value, wire, severity, row, text) severity(value, wire, text)
+#include <h2sess/lint.def>
+#undef X
+#undef WARNING
+#undef ERROR
+	return ok;
+}
+
 /* ---- what is not Node's ---------------------------------------------------------------------- */
 
-static int check_names(const json_t *params, const char **ret_field)
+int push_args_name(const json_t *params, const char **ret_field)
 {
 	const char *push = json_string_value(json_object_get(params, "push"));
 
 	*ret_field = "push";
 	if (!push)
 		return H2SESS_EARGTYPE;
-	if (!push_name_ok(push))
-		return H2SESS_EINVAL;
-	*ret_field = "session";
-	return json_is_string(json_object_get(params, "session")) ? 0 : H2SESS_EARGTYPE;
+	return push_name_ok(push) ? 0 : H2SESS_EINVAL;
 }
 
 static int check_receipt(const json_t *receipt)
@@ -206,7 +236,7 @@ static int check_lint(const json_t *lint)
 	return !lint || json_is_boolean(lint) ? 0 : H2SESS_EARGTYPE;
 }
 
-int push_args_check(const json_t *params, const char **ret_field)
+int push_args_flags(const json_t *params, const char **ret_field)
 {
 	static const struct {
 		const char *name;
@@ -217,11 +247,38 @@ int push_args_check(const json_t *params, const char **ret_field)
 		{"deadlineMs", check_deadline},
 		{"by", check_by},
 	};
-	int r = check_names(params, ret_field);
+	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < sizeof(rows) / sizeof(rows[0]); i++) {
 		*ret_field = rows[i].name;
 		r = rows[i].check(json_object_get(params, rows[i].name));
 	}
 	return r;
+}
+
+int push_args_check(const json_t *params, const char **ret_field)
+{
+	int r = push_args_name(params, ret_field);
+
+	if (r < 0)
+		return r;
+	*ret_field = "session";
+	if (!json_is_string(json_object_get(params, "session")))
+		return H2SESS_EARGTYPE;
+	return push_args_flags(params, ret_field);
+}
+
+enum h2sess_receipt push_args_receipt(const json_t *params)
+{
+	const char *receipt = json_string_value(json_object_get(params, "receipt"));
+
+	return receipt && strcmp(receipt, "written") == 0 ? H2SESS_RECEIPT_WRITTEN
+							  : H2SESS_RECEIPT_RECEIVED;
+}
+
+void push_args_by(char buf[PUSH_BY_BUFFER], const json_t *params, const char *name)
+{
+	const char *by = json_string_value(json_object_get(params, "by"));
+
+	snprintf(buf, PUSH_BY_BUFFER, "%s%c%s", by ? by : "", SESSION_JSON_BY_SEPARATOR, name);
 }
