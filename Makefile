@@ -53,8 +53,9 @@ DAEMON_SRC = $(wildcard controld/*.c)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 API_OBJ = $(call obj,$(API_SRC))
-LIB_OBJ = $(call obj,$(LIB_SRC)) $(API_OBJ)
-WORKER_OBJ = $(call obj,$(WORKER_SRC))
+NOTIFY_OBJ = $(call obj,api/notify.c) # of the programs; a library has no words with the service manager
+LIB_OBJ = $(call obj,$(LIB_SRC)) $(filter-out $(NOTIFY_OBJ),$(API_OBJ))
+WORKER_OBJ = $(call obj,$(WORKER_SRC)) $(NOTIFY_OBJ)
 DAEMON_OBJ = $(call obj,$(DAEMON_SRC)) $(API_OBJ)
 
 LIB = $(BUILD)/lib/libh2sess.so.0

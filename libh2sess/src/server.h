@@ -69,6 +69,9 @@ struct h2sess_server {
 	struct tls *tls; /* NULL: cleartext only */
 	h2sess_log_fn *log;
 	void *log_user;
+	h2sess_stream_end_fn *stream_end;
+	h2sess_session_end_fn *session_end;
+	void *end_user;
 
 	uv_mutex_t lock; /* guards the rest */
 	uv_cond_t changed;

@@ -52,6 +52,16 @@ static int fill_limits(struct h2sess_limits *limits, const struct h2sess_limits 
 	return 0;
 }
 
+static bool limits_equal(const struct h2sess_limits *a, const struct h2sess_limits *b)
+{
+#define X(field, value, unit, counter, text) \
+	if (a->field != b->field)            \
+		return false;
+#include <h2sess/limits.def>
+#undef X
+	return true;
+}
+
 /* *ret is NULL when they are those that the server has. */
 static int make_limits(struct h2sess_server *srv, const struct h2sess_limits *given,
 		       struct limits_set **ret)
@@ -64,7 +74,7 @@ static int make_limits(struct h2sess_server *srv, const struct h2sess_limits *gi
 	if (!set)
 		return H2SESS_ENOMEM;
 	r = fill_limits(&set->limits, given);
-	if (r < 0 || (now && memcmp(now, &set->limits, sizeof(*now)) == 0))
+	if (r < 0 || (now && limits_equal(now, &set->limits)))
 		mem_free(set);
 	else
 		*ret = set;
@@ -172,6 +182,9 @@ int server_use_options(struct h2sess_server *srv, const struct h2sess_options *o
 	fresh_done(&fresh);
 	srv->log = options->log;
 	srv->log_user = options->log_user;
+	srv->stream_end = options->stream_end;
+	srv->session_end = options->session_end;
+	srv->end_user = options->end_user;
 	atomic_store(&srv->session_timeout_ms, timeout_of(options));
 	*ret_field = "certificates";
 	return options->n_certificates ? tls_new(options, &srv->tls, ret_field) : 0;

@@ -491,6 +491,8 @@ static void emit_end(struct h2sess_session *s)
 		session_emit(s, EVENT_ERROR, &error);
 	}
 	session_emit(s, EVENT_CLOSE, &end);
+	if (s->announced && s->loop->server->session_end)
+		s->loop->server->session_end(s, s->loop->server->end_user);
 }
 
 /* Nobody finds it any more. */

@@ -80,6 +80,7 @@ struct h2sess_session {
 	char local_address[64];
 	uint16_t local_port;
 	void *user;
+	void *host;
 	uv_timer_t timer; /* armed for the earliest deadline, or earlier: see session_timers.c */
 	bool timer_open;
 	bool peer_counted; /* for its address */

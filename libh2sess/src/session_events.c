@@ -38,6 +38,8 @@ static void on_stream(struct h2sess_session *s, const struct pending_event *p)
 	}
 	session_active(s);
 	s->stream_at = loop_now(s->loop);
+	if (s->loop->server->stream_end)
+		st->began_ns = uv_hrtime();
 	stream_emit(st, EVENT_STREAM, &ev);
 	look_at_requests(s);
 }

@@ -370,6 +370,16 @@ struct h2sess_stream *h2sess_session_stream(struct h2sess_session *s, int32_t id
 						: NULL;
 }
 
+void h2sess_session_set_host(struct h2sess_session *s, void *host)
+{
+	s->host = host;
+}
+
+void *h2sess_session_host(const struct h2sess_session *s)
+{
+	return s->host;
+}
+
 void h2sess_session_set_user(struct h2sess_session *s, void *user)
 {
 	s->user = user;

@@ -17,6 +17,7 @@
 
 #include "memory.h"
 #include "open_struct.h"
+#include "server.h"
 #include "session.h"
 
 #include <string.h>
@@ -216,6 +217,7 @@ static void drop_inbox(struct h2sess_stream *st)
 
 void stream_finish(struct h2sess_stream *st)
 {
+	struct h2sess_server *srv = st->session->loop->server;
 	struct h2sess_event aborted = {.code = st->rst_code};
 	struct h2sess_event error = {.error = H2SESS_ESTREAMERROR, .code = st->rst_code};
 	struct h2sess_event end = {.code = st->rst_code};
@@ -229,6 +231,8 @@ void stream_finish(struct h2sess_stream *st)
 	if (st->rst_code != H2SESS_NO_ERROR && st->rst_code != H2SESS_CANCEL)
 		stream_emit(st, EVENT_ERROR, &error);
 	stream_emit(st, EVENT_CLOSE, &end);
+	if (st->announced && srv->stream_end)
+		srv->stream_end(st, srv->end_user);
 	stream_source_done(st);
 	drop_inbox(st);
 	if (st->announced)
@@ -349,6 +353,21 @@ bool h2sess_stream_end_after_headers(const struct h2sess_stream *st)
 size_t h2sess_stream_buffered(const struct h2sess_stream *st)
 {
 	return st->buffered;
+}
+
+void h2sess_stream_set_host(struct h2sess_stream *st, void *host)
+{
+	st->host = host;
+}
+
+void *h2sess_stream_host(const struct h2sess_stream *st)
+{
+	return st->host;
+}
+
+uint64_t h2sess_stream_age_us(const struct h2sess_stream *st)
+{
+	return st->began_ns ? (uv_hrtime() - st->began_ns) / 1000 : 0;
 }
 
 int h2sess_stream_status(const struct h2sess_stream *st)

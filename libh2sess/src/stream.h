@@ -37,6 +37,8 @@ struct h2sess_stream {
 	struct h2sess_session *session;
 	int32_t id;
 	void *user;
+	void *host;
+	uint64_t began_ns; /* its `stream` event; 0: nobody asks */
 	struct header_list request;
 	struct header_list *trailers; /* being collected, or those that came */
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads the configuration file with inih, and hands each key to the table in options.c.
+ * Reads the configuration file with inih, and hands each key to where it belongs: keys of no
+ * section or of [worker] to the table in options.c, [limits] to its row "limit", [app NAME] to a
+ * route of its own.
  *
  * Failures, each one line with the file and the line number: the file cannot be read; a line is no
  * "key = value"; a line is longer than inih takes (it would be cut in silence); a section or a key
@@ -17,10 +19,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SECTION_MAX 64
+
 struct reading {
 	struct options *options;
 	FILE *file;
 	const char *path;
+	char section[SECTION_MAX]; /* of an app: the one that its route is being made for */
 	int line;
 	bool refused;
 };
@@ -51,19 +56,72 @@ static char *read_line(char *buf, int size, void *user)
 	return line;
 }
 
+/* ---- sections -------------------------------------------------------------------------------- */
+
+static const char *set_worker(struct reading *r, const char *key, const char *value)
+{
+	bool known;
+	const char *rule = options_set_from_file(r->options, key, value, &known);
+
+	return known ? rule : "no such key";
+}
+
+static const char *set_limit(struct reading *r, const char *key, const char *value)
+{
+	char text[128];
+	bool known;
+
+	if (snprintf(text, sizeof(text), "%s=%s", key, value) >= (int)sizeof(text))
+		return "too long";
+	return options_set_from_file(r->options, "limit", text, &known);
+}
+
+static const char *set_app(struct reading *r, const char *key, const char *value)
+{
+	struct app_routes *apps = &r->options->apps;
+	struct app_route *route = apps->n ? &apps->items[apps->n - 1] : NULL;
+
+	if (strcmp(key, "app") == 0)
+		return app_route_set_spec(route, value);
+	if (strcmp(key, "host") == 0)
+		return app_route_add_host(route, value);
+	if (strcmp(key, "path") == 0)
+		return app_route_set_path(route, value);
+	return "no such key of an app (app, host, path)";
+}
+
+/* The section's first key makes its route. */
+static const char *set_app_of(struct reading *r, const char *section, const char *key,
+			      const char *value)
+{
+	const char *rule = NULL;
+
+	if (options_apps_given(r->options))
+		return NULL;
+	if (strlen(section) >= sizeof(r->section))
+		return "the section's name is too long";
+	if (strcmp(r->section, section) != 0) {
+		strcpy(r->section, section);
+		rule = app_routes_add_empty(&r->options->apps);
+	}
+	return rule ? rule : set_app(r, key, value);
+}
+
 static int on_key(void *user, const char *section, const char *key, const char *value)
 {
 	struct reading *r = user;
 	const char *rule;
-	bool known;
 
-	if (*section && strcmp(section, "worker")) {
-		refuse(r, section, "no such section ([worker], or none)");
-		return 0;
+	if (!*section || strcmp(section, "worker") == 0) {
+		rule = set_worker(r, key, value);
+	} else if (strcmp(section, "limits") == 0) {
+		rule = set_limit(r, key, value);
+	} else if (strncmp(section, "app ", 4) == 0) {
+		rule = set_app_of(r, section, key, value);
+	} else {
+		key = section;
+		rule = "no such section ([worker] or none, [limits], [app NAME])";
 	}
-	rule = options_set_from_file(r->options, key, value, &known);
-	if (!known)
-		rule = "no such key";
 	if (rule)
 		refuse(r, key, rule);
 	return !rule;

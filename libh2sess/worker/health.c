@@ -11,8 +11,6 @@
  */
 #include "health.h"
 
-#include "address.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +19,8 @@ struct health {
 	uv_loop_t *loop;
 	struct connection *connections;
 	unsigned n_connections;
-	bool draining;
+	bool (*serving)(void *user);
+	void *user;
 	bool stopped; /* the listener is closed: freed with the last connection */
 };
 
@@ -104,7 +103,7 @@ static const struct reply *choose_reply(const struct connection *c)
 {
 	if (strncmp(c->head, "GET ", 4) && strncmp(c->head, "HEAD ", 5))
 		return &NOT_ALLOWED;
-	return c->health->draining ? &DRAINING : &OK;
+	return c->health->serving(c->health->user) ? &OK : &DRAINING;
 }
 
 static void answer(struct connection *c)
@@ -192,21 +191,8 @@ static void on_listener_closed(uv_handle_t *handle)
 	free_if_last(health);
 }
 
-static int listen_on(struct health *health, const char *address)
-{
-	struct sockaddr_storage where;
-	int r;
-
-	if (!address_parse(address, &where))
-		return UV_EINVAL;
-	r = uv_tcp_bind(&health->listener, (struct sockaddr *)&where, 0);
-	if (!r)
-		r = uv_listen((uv_stream_t *)&health->listener, HEALTH_CONNECTIONS_MAX,
-			      on_connection);
-	return r;
-}
-
-int health_start(uv_loop_t *loop, const char *address, struct health **ret)
+int health_start(uv_loop_t *loop, int fd, bool (*serving)(void *user), void *user,
+		 struct health **ret)
 {
 	struct health *health = calloc(1, sizeof(*health));
 	int r;
@@ -214,30 +200,20 @@ int health_start(uv_loop_t *loop, const char *address, struct health **ret)
 	if (!health)
 		return UV_ENOMEM;
 	health->loop = loop;
+	health->serving = serving;
+	health->user = user;
 	health->listener.data = health;
 	uv_tcp_init(loop, &health->listener);
-	r = listen_on(health, address);
+	r = uv_tcp_open(&health->listener, fd);
+	if (!r)
+		r = uv_listen((uv_stream_t *)&health->listener, HEALTH_CONNECTIONS_MAX,
+			      on_connection);
 	if (r) {
 		health_stop(health);
 		return r;
 	}
 	*ret = health;
 	return 0;
-}
-
-uint16_t health_port(const struct health *health)
-{
-	struct sockaddr_storage where = {0};
-	int len = sizeof(where);
-
-	if (uv_tcp_getsockname(&health->listener, (struct sockaddr *)&where, &len))
-		return 0;
-	return address_port(&where);
-}
-
-void health_set_draining(struct health *health)
-{
-	health->draining = true;
 }
 
 void health_stop(struct health *health)

@@ -14,13 +14,11 @@
 struct health;
 
 /*
- * Listen on "ADDR:PORT" and answer on loop: 200 until health_set_draining(), 503 from then on.
- * Returns 0 or a negative errno (libuv's).
+ * Answer on loop at a listening socket, which is taken on success: 200 while serving() says so, 503
+ * else. Returns 0 or a negative errno (libuv's).
  */
-int health_start(uv_loop_t *loop, const char *address, struct health **ret);
-
-uint16_t health_port(const struct health *health);
-void health_set_draining(struct health *health);
+int health_start(uv_loop_t *loop, int fd, bool (*serving)(void *user), void *user,
+		 struct health **ret);
 
 /* Closes everything; freed when the loop has run once more. NULL is allowed. */
 void health_stop(struct health *health);

@@ -2,9 +2,9 @@
 /*
  * From options to a server of the library.
  *
- *   1. host_new_server(): files can be read, origins are origins, then h2sess_server_new() checks
- *      the rest
- *   2. host_listen(): each address, TLS first
+ *   1. host_new_server(), host_reload_server(): files can be read, origins are origins, then the
+ *      library checks the rest
+ *   2. host_listen(): each set of sockets
  *   3. host_start_control(): the link to controld
  *
  * Failures, one line each, name the flag and its value: the library says which option is wrong, and
@@ -12,9 +12,10 @@
  */
 #include "host.h"
 
+#include "dispatch.h"
 #include "log.h"
 #include "options.h"
-#include "ready.h"
+#include "sockets.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,20 +25,11 @@
 
 #define ORIGIN_MAX 17000 /* bytes; longer ones do not fit into a frame, and the library says so */
 
-static int refuse(const char *flag, const char *value, const char *rule)
-{
-	char thing[512];
-
-	snprintf(thing, sizeof(thing), "%s%s%s", flag, value ? " " : "", value ? value : "");
-	log_refusal(thing, rule);
-	return -1;
-}
-
 static int check_readable(const char *flag, const struct strings *files)
 {
 	for (size_t i = 0; i < files->n; i++) {
 		if (access(files->items[i], R_OK) < 0)
-			return refuse(flag, files->items[i], strerror(errno));
+			return log_refuse(flag, files->items[i], strerror(errno));
 	}
 	return 0;
 }
@@ -50,7 +42,7 @@ static int check_origins(const struct strings *origins)
 		int r = h2sess_origin_of(origins->items[i], buf, sizeof(buf));
 
 		if (r < 0)
-			return refuse("--origin", origins->items[i], h2sess_strerror(r));
+			return log_refuse("--origin", origins->items[i], h2sess_strerror(r));
 	}
 	return 0;
 }
@@ -67,13 +59,13 @@ static int refuse_certificate(const struct h2sess_options *all, int error)
 
 		one.certificates = &all->certificates[i];
 		if (h2sess_server_new(&one, &server, NULL) == error)
-			return refuse(flag,
-				      error == H2SESS_EKEY ? one.certificates->key_file
-							   : one.certificates->cert_file,
-				      h2sess_strerror(error));
+			return log_refuse(flag,
+					  error == H2SESS_EKEY ? one.certificates->key_file
+							       : one.certificates->cert_file,
+					  h2sess_strerror(error));
 		h2sess_server_free(server);
 	}
-	return refuse(flag, NULL, h2sess_strerror(error));
+	return log_refuse(flag, NULL, h2sess_strerror(error));
 }
 
 static int refuse_field(const struct h2sess_options *options, const char *field, int error)
@@ -82,75 +74,123 @@ static int refuse_field(const struct h2sess_options *options, const char *field,
 		const char *field;
 		const char *flag;
 	} FLAGS[] = {
-		{"threads", "--threads"},	 {"origins", "--origin"},
-		{"limits", "--limit"},		 {"tls_min_version", "--tls-min-version"},
+		{"threads", "--threads"},
+		{"origins", "--origin"},
+		{"limits", "--limit"},
+		{"tls_min_version", "--tls-min-version"},
 		{"tls_keylog_file", "--keylog"},
+		{"tls_ticket_keys_file", "--ticket-keys"},
+		{"proxy_peers", "--proxy-protocol"},
 	};
 
 	if (error == H2SESS_ECERTIFICATE || error == H2SESS_EKEY)
 		return refuse_certificate(options, error);
 	for (size_t i = 0; field && i < sizeof(FLAGS) / sizeof(*FLAGS); i++) {
 		if (!strcmp(FLAGS[i].field, field))
-			return refuse(FLAGS[i].flag, NULL, h2sess_strerror(error));
+			return log_refuse(FLAGS[i].flag, NULL, h2sess_strerror(error));
 	}
-	return refuse(field ? field : "server", NULL, h2sess_strerror(error));
+	return log_refuse(field ? field : "server", NULL, h2sess_strerror(error));
 }
 
-int host_new_server(const struct options *o, struct h2sess_server **ret)
+/* Only what the library does not name for itself is looked at here. */
+static int check_files(const struct options *o)
 {
-	struct h2sess_options options = H2SESS_OPTIONS_INIT;
-	struct h2sess_certificate *certificates;
-	const char *field = NULL;
-	int r;
+	const struct strings ticket_keys = {(char **)(uintptr_t)&o->ticket_keys,
+					    o->ticket_keys != NULL};
 
 	if (check_readable("--cert", &o->cert) < 0 || check_readable("--key", &o->key) < 0 ||
-	    check_origins(&o->origins) < 0)
+	    check_readable("--ticket-keys", &ticket_keys) < 0)
+		return -1;
+	return check_origins(&o->origins);
+}
+
+/* ret's certificates are to be freed. Returns 0, or -1. */
+static int fill_options(const struct options *o, struct h2sess_options *ret)
+{
+	struct h2sess_certificate *certificates;
+
+	if (check_files(o) < 0)
 		return -1;
 	certificates = calloc(o->cert.n + 1, sizeof(*certificates));
 	if (!certificates)
-		return refuse("server", NULL, h2sess_strerror(H2SESS_ENOMEM));
+		return log_refuse("server", NULL, h2sess_strerror(H2SESS_ENOMEM));
 	for (size_t i = 0; i < o->cert.n; i++) {
 		certificates[i].cert_file = o->cert.items[i];
 		certificates[i].key_file = o->key.items[i];
 	}
-	options.threads = o->threads;
-	options.certificates = certificates;
-	options.n_certificates = (uint32_t)o->cert.n;
-	options.origins = (const char *const *)o->origins.items;
-	options.n_origins = o->origins.n;
-	options.limits = &o->limits;
-	options.tls_min_version = o->tls_min_version;
-	options.tls_keylog_file = o->keylog;
-	options.log = log_hook;
-	r = h2sess_server_new(&options, ret, &field);
-	if (r < 0)
-		refuse_field(&options, field, r);
-	free(certificates);
-	return r < 0 ? -1 : 0;
-}
-
-static int listen_all(const char *flag, const struct strings *addresses, uint32_t flags,
-		      struct h2sess_server *server, struct listening *listening)
-{
-	for (size_t i = 0; i < addresses->n; i++) {
-		int port = h2sess_server_listen(server, addresses->items[i], flags);
-
-		if (port < 0)
-			return refuse(flag, addresses->items[i], h2sess_strerror(port));
-		listening[i] = (struct listening){
-			.address = addresses->items[i],
-			.port = (uint16_t)port,
-			.tls = flags & H2SESS_LISTEN_TLS,
-		};
-	}
+	*ret = (struct h2sess_options)H2SESS_OPTIONS_INIT;
+	ret->threads = o->threads;
+	ret->certificates = certificates;
+	ret->n_certificates = (uint32_t)o->cert.n;
+	ret->origins = (const char *const *)o->origins.items;
+	ret->n_origins = o->origins.n;
+	ret->limits = &o->limits;
+	ret->tls_min_version = o->tls_min_version;
+	ret->tls_keylog_file = o->keylog;
+	ret->tls_ticket_keys_file = o->ticket_keys;
+	ret->proxy_peers = (const char *const *)o->proxies.items;
+	ret->n_proxy_peers = o->proxies.n;
+	ret->log = log_hook;
 	return 0;
 }
 
-int host_listen(const struct options *o, struct h2sess_server *server, struct listening *listening)
+int host_new_server(const struct options *o, struct dispatch *dispatch, struct h2sess_server **ret)
 {
-	if (listen_all("--listen", &o->listen, H2SESS_LISTEN_TLS, server, listening) < 0)
+	struct h2sess_options options;
+	const char *field = NULL;
+	int r;
+
+	if (fill_options(o, &options) < 0)
 		return -1;
-	return listen_all("--listen-h2c", &o->listen_h2c, 0, server, listening + o->listen.n);
+	options.stream_end = dispatch_stream_end;
+	options.session_end = dispatch_session_end;
+	options.end_user = dispatch;
+	r = h2sess_server_new(&options, ret, &field);
+	if (r < 0)
+		refuse_field(&options, field, r);
+	free((void *)(uintptr_t)options.certificates);
+	return r < 0 ? -1 : 0;
+}
+
+int host_reload_server(const struct options *o, struct h2sess_server *server)
+{
+	struct h2sess_options options;
+	const char *field = NULL;
+	int r;
+
+	if (fill_options(o, &options) < 0)
+		return -1;
+	r = h2sess_server_reload(server, &options, &field);
+	if (r < 0)
+		refuse_field(&options, field, r);
+	free((void *)(uintptr_t)options.certificates);
+	return r < 0 ? -1 : 0;
+}
+
+static int listen_on(const struct socket_set *set, struct h2sess_server *server)
+{
+	uint32_t flags = set->kind == SOCKET_TLS ? H2SESS_LISTEN_TLS : 0;
+	int fds[H2SESS_THREADS_MAX];
+	int r;
+
+	if (sockets_copy(set, fds) < 0)
+		return log_refuse(socket_kind_name(set->kind), set->address, strerror(errno));
+	r = h2sess_server_listen_fds(server, fds, set->n, flags);
+	for (size_t i = 0; i < set->n && r < 0; i++)
+		close(fds[i]);
+	return r < 0 ? log_refuse(socket_kind_name(set->kind), set->address, h2sess_strerror(r))
+		     : 0;
+}
+
+int host_listen(const struct sockets *sockets, struct h2sess_server *server)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < sockets->n && r == 0; i++) {
+		if (sockets->items[i].kind != SOCKET_HEALTH)
+			r = listen_on(&sockets->items[i], server);
+	}
+	return r;
 }
 
 /* "K=V" is cut at its first '=': keys are copies to be freed, values point into the option. */
@@ -167,14 +207,15 @@ static int split_labels(const struct strings *strings, struct h2sess_control_lab
 	return 0;
 }
 
-int host_start_control(const struct options *o, const char *name, struct h2sess_server *server,
-		       struct h2sess_control **ret)
+int host_start_control(const struct options *o, const char *name, const char *succeeds,
+		       struct h2sess_server *server, struct h2sess_control **ret)
 {
 	struct h2sess_control_label labels[OPTIONS_LABELS_MAX] = {0};
 	struct h2sess_control_options options = {
 		.size = sizeof(options),
 		.path = o->control,
 		.name = name,
+		.succeeds = succeeds,
 		.labels = labels,
 		.n_labels = o->labels.n,
 	};
@@ -185,6 +226,6 @@ int host_start_control(const struct options *o, const char *name, struct h2sess_
 	for (size_t i = 0; i < o->labels.n; i++)
 		free((char *)labels[i].key);
 	if (r < 0)
-		return refuse("--control", o->control, h2sess_strerror(r));
+		return log_refuse("--control", o->control, h2sess_strerror(r));
 	return 0;
 }

@@ -26,7 +26,7 @@ int main(int argc, char **argv)
 	else if (options.version)
 		printf("h2sess-worker %s\n", h2sess_version());
 	else
-		status = worker_run(&options);
+		status = worker_run(&options, argc, argv);
 	options_done(&options);
 	return status;
 }

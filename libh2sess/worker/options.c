@@ -12,315 +12,94 @@
  */
 #include "options.h"
 
-#include "address.h"
 #include "config.h"
 #include "log.h"
+#include "option_values.h"
 
-#include <ctype.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
-
-#define OUT_OF_MEMORY "out of memory"
-
-/* Sets one value. Returns NULL, or the rule that the value breaks. */
-typedef const char *set_fn(struct options *o, const char *value);
 
 struct row {
 	const char *name;     /* "--name" and the file's key */
 	const char *argument; /* as the help shows it; NULL: the flag has none, and is no key of the
 				 file */
 	const char *text;
-	bool repeatable;
-	set_fn *set;
+	option_value_fn *take;
+	size_t field; /* offset in struct options */
+	uint8_t kind;
 };
 
-/* ---- kinds of values ------------------------------------------------------------------------- */
+#define REPEATABLE 1u
+#define FIXED 2u /* a running worker cannot change it: a reload says so */
+#define NOT_IN_FILE 4u
 
-static const char *set_string(char **field, const char *value)
-{
-	char *copy;
-
-	if (!*value)
-		return "must not be empty";
-	copy = strdup(value);
-	if (!copy)
-		return OUT_OF_MEMORY;
-	free(*field);
-	*field = copy;
-	return NULL;
-}
-
-static const char *add_string(struct strings *list, const char *value)
-{
-	char **items;
-
-	if (!*value)
-		return "must not be empty";
-	if (list->n == OPTIONS_REPEATS_MAX)
-		return "given too often";
-	items = realloc(list->items, (list->n + 1) * sizeof(*items));
-	if (!items)
-		return OUT_OF_MEMORY;
-	list->items = items;
-	items[list->n] = strdup(value);
-	if (!items[list->n])
-		return OUT_OF_MEMORY;
-	list->n++;
-	return NULL;
-}
-
-static bool parse_number(const char *text, uint32_t max, uint32_t *ret)
-{
-	unsigned long long number;
-
-	if (!*text || strspn(text, "0123456789") != strlen(text) || strlen(text) > 10)
-		return false;
-	number = strtoull(text, NULL, 10);
-	if (number > max)
-		return false;
-	*ret = (uint32_t)number;
-	return true;
-}
-
-static bool is_name(const char *text)
-{
-	size_t len = strlen(text);
-
-	if (!len || len > OPTIONS_NAME_MAX)
-		return false;
-	for (; *text; text++) {
-		if (!isalnum((unsigned char)*text) && !strchr("._-", *text))
-			return false;
-	}
-	return true;
-}
-
-/* ---- one function a row ---------------------------------------------------------------------- */
-
-static const char *add_address(struct strings *list, const char *value)
-{
-	struct sockaddr_storage address;
-
-	return address_parse(value, &address) ? add_string(list, value) : ADDRESS_RULE;
-}
-
-static const char *set_listen(struct options *o, const char *value)
-{
-	return add_address(&o->listen, value);
-}
-
-static const char *set_listen_h2c(struct options *o, const char *value)
-{
-	return add_address(&o->listen_h2c, value);
-}
-
-static const char *set_cert(struct options *o, const char *value)
-{
-	return add_string(&o->cert, value);
-}
-
-static const char *set_key(struct options *o, const char *value)
-{
-	return add_string(&o->key, value);
-}
-
-static const char *set_app(struct options *o, const char *value)
-{
-	return set_string(&o->app, value);
-}
-
-static const char *set_app_dir(struct options *o, const char *value)
-{
-	return set_string(&o->app_dir, value);
-}
-
-static const char *set_control(struct options *o, const char *value)
-{
-	if (strlen(value) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		return "the path of a Unix socket has at most 107 bytes";
-	return set_string(&o->control, value);
-}
-
-static const char *set_name(struct options *o, const char *value)
-{
-	return is_name(value) ? set_string(&o->name, value) : "1 to 63 of A-Z a-z 0-9 . _ -";
-}
-
-static const char *set_label(struct options *o, const char *value)
-{
-	const char *equals = strchr(value, '=');
-
-	if (!equals || equals == value || equals - value > OPTIONS_NAME_MAX)
-		return "KEY=VALUE with a key of 1 to 63 bytes";
-	if (strlen(equals + 1) > OPTIONS_LABEL_VALUE_MAX)
-		return "a label's value has at most 255 bytes";
-	if (o->labels.n == OPTIONS_LABELS_MAX)
-		return "at most 32 labels";
-	return add_string(&o->labels, value);
-}
-
-static const char *set_origin(struct options *o, const char *value)
-{
-	return add_string(&o->origins, value);
-}
-
-static const char *set_threads(struct options *o, const char *value)
-{
-	if (!parse_number(value, H2SESS_THREADS_MAX, &o->threads) || !o->threads)
-		return "a number from 1 to 64";
-	return NULL;
-}
-
-static const char *set_config(struct options *o, const char *value)
-{
-	return set_string(&o->config, value);
-}
-
-static const char *set_check(struct options *o, const char *value)
-{
-	(void)value;
-	o->check = true;
-	return NULL;
-}
-
-static const char *set_ready_file(struct options *o, const char *value)
-{
-	return set_string(&o->ready_file, value);
-}
-
-static const char *set_health(struct options *o, const char *value)
-{
-	struct sockaddr_storage address;
-
-	return address_parse(value, &address) ? set_string(&o->health, value) : ADDRESS_RULE;
-}
-
-static const char *set_tls_min_version(struct options *o, const char *value)
-{
-	if (!strcmp(value, "1.2"))
-		o->tls_min_version = 0x0303;
-	else if (!strcmp(value, "1.3"))
-		o->tls_min_version = 0x0304;
-	else
-		return "1.2 or 1.3";
-	return NULL;
-}
-
-static const char *set_keylog(struct options *o, const char *value)
-{
-	return set_string(&o->keylog, value);
-}
-
-static const char *set_drain_timeout(struct options *o, const char *value)
-{
-	uint32_t seconds;
-
-	if (!parse_number(value, 7 * 24 * 3600, &seconds))
-		return "seconds, at most a week (604800)";
-	o->drain_ms = seconds * 1000;
-	return NULL;
-}
-
-enum limit_unit { MS, COUNT, BYTES, PER_SECOND };
-
-struct limit_row {
-	const char *name;
-	size_t offset; /* of a uint32_t in struct h2sess_limits */
-	enum limit_unit unit;
-};
-
-static const struct limit_row LIMITS[] = {
-#define X(field, value, unit, counter, text) {#field, offsetof(struct h2sess_limits, field), unit},
-#include <h2sess/limits.def>
-#undef X
-};
-
-static const struct limit_row *limit_by_name(const char *name, size_t len)
-{
-	for (size_t i = 0; i < sizeof(LIMITS) / sizeof(*LIMITS); i++) {
-		if (strlen(LIMITS[i].name) == len && !memcmp(LIMITS[i].name, name, len))
-			return &LIMITS[i];
-	}
-	return NULL;
-}
-
-static const char *set_limit(struct options *o, const char *value)
-{
-	const char *equals = strchr(value, '=');
-	const struct limit_row *row;
-	uint32_t number;
-
-	if (!equals)
-		return "NAME=VALUE";
-	row = limit_by_name(value, (size_t)(equals - value));
-	if (!row)
-		return "no such limit (h2sess-worker --help lists them)";
-	if (row->unit == MS && !strcmp(equals + 1, "off"))
-		number = UINT32_MAX;
-	else if (!parse_number(equals + 1, UINT32_MAX - 1, &number) || !number)
-		return row->unit == MS ? "milliseconds over 0, or off" : "a number over 0";
-	memcpy((char *)&o->limits + row->offset, &number, sizeof(number));
-	return NULL;
-}
-
-static const char *set_help(struct options *o, const char *value)
-{
-	(void)value;
-	o->help = true;
-	return NULL;
-}
-
-static const char *set_version(struct options *o, const char *value)
-{
-	(void)value;
-	o->version = true;
-	return NULL;
-}
+#define FIELD(name) offsetof(struct options, name)
 
 static const struct row ROWS[] = {
-	{"listen", "ADDR:PORT", "serve HTTP/2 over TLS here; port 0 picks a free one", true,
-	 set_listen},
-	{"cert", "FILE", "certificate chain (PEM, leaf first); SNI chooses among several", true,
-	 set_cert},
-	{"key", "FILE", "its private key (PEM); as many as --cert, in the same order", true,
-	 set_key},
-	{"listen-h2c", "ADDR:PORT", "serve cleartext HTTP/2 with prior knowledge here", true,
-	 set_listen_h2c},
-	{"app", "NAME[:CONFIG]", "what answers requests: static:DIR, echo, or a path to a plugin",
-	 false, set_app},
-	{"app-dir", "DIR", "where plugins are looked for by name", false, set_app_dir},
-	{"control", "PATH", "connect to the h2sess-controld that listens there (its --rpc)", false,
-	 set_control},
-	{"name", "NAME", "name among the workers of a controld; default: host name and pid", false,
-	 set_name},
-	{"label", "KEY=VALUE", "label that selectors can choose this worker's sessions by", true,
-	 set_label},
-	{"origin", "URL", "announce this origin on every TLS session (ORIGIN, RFC 8336)", true,
-	 set_origin},
-	{"threads", "N", "loop threads, 1 to 64; default 1", false, set_threads},
-	{"health", "ADDR:PORT", "plain HTTP/1.1: 200 while serving, 503 while draining", false,
-	 set_health},
-	{"ready-file", "FILE", "write a JSON object there once connections are accepted", false,
-	 set_ready_file},
-	{"drain-timeout", "SECONDS", "how long SIGTERM lets streams end; default 30", false,
-	 set_drain_timeout},
-	{"limit", "NAME=VALUE", "set a limit (below)", true, set_limit},
-	{"tls-min-version", "1.2|1.3", "lowest TLS version; default 1.2", false,
-	 set_tls_min_version},
+	{"listen", "ADDR:PORT", "serve HTTP/2 over TLS here; port 0 picks a free one",
+	 value_addresses, FIELD(listen), REPEATABLE | FIXED},
+	{"cert", "FILE", "certificate chain (PEM, leaf first); SNI chooses among several",
+	 value_strings, FIELD(cert), REPEATABLE},
+	{"key", "FILE", "its private key (PEM); as many as --cert, in the same order",
+	 value_strings, FIELD(key), REPEATABLE},
+	{"listen-h2c", "ADDR:PORT", "serve cleartext HTTP/2 with prior knowledge here",
+	 value_addresses, FIELD(listen_h2c), REPEATABLE | FIXED},
+	{"app", "[HOST][/PATH]=NAME[:CONFIG]",
+	 "what answers requests: static:DIR, echo, or a path to a plugin; for a host and below a "
+	 "path, or, without them and \"=\", for all",
+	 value_app, FIELD(apps), REPEATABLE},
+	{"app-dir", "DIR", "where plugins are looked for by name", value_string, FIELD(app_dir), 0},
+	{"control", "PATH", "connect to the h2sess-controld that listens there (its --rpc)",
+	 value_socket_path, FIELD(control), FIXED},
+	{"name", "NAME", "name among the workers of a controld; default: host name and pid",
+	 value_name, FIELD(name), FIXED},
+	{"label", "KEY=VALUE", "label that selectors can choose this worker's sessions by",
+	 value_labels, FIELD(labels), REPEATABLE | FIXED},
+	{"origin", "URL", "announce this origin on every TLS session (ORIGIN, RFC 8336)",
+	 value_strings, FIELD(origins), REPEATABLE},
+	{"threads", "N", "loop threads, 1 to 64; default 1", value_threads, FIELD(threads), FIXED},
+	{"proxy-protocol", "CIDR",
+	 "a PROXY header (v1 or v2) comes first on connections from there: a balancer",
+	 value_blocks, FIELD(proxies), REPEATABLE},
+	{"health", "ADDR:PORT", "plain HTTP/1.1: 200 while serving, 503 while draining",
+	 value_address, FIELD(health), FIXED},
+	{"ticket-keys", "FILE",
+	 "TLS session ticket keys, 80 random bytes each, newest first; for several workers",
+	 value_string, FIELD(ticket_keys), 0},
+	{"tls-min-version", "1.2|1.3", "lowest TLS version; default 1.2", value_tls_version,
+	 FIELD(tls_min_version), 0},
 	{"keylog", "FILE", "append TLS secrets there (SSLKEYLOGFILE format), for debugging only",
-	 false, set_keylog},
-	{"config", "FILE", "take flags from an INI file, too: \"listen = ADDR:PORT\"", false,
-	 set_config},
-	{"check", NULL, "check everything, certificates and app included, and exit", false,
-	 set_check},
-	{"help", NULL, "print this and exit", false, set_help},
-	{"version", NULL, "print the version and exit", false, set_version},
+	 value_string, FIELD(keylog), FIXED},
+	{"access-log", "FILE", "a line for each request: to a file, \"stderr\" or \"journal\"",
+	 value_string, FIELD(access_log), 0},
+	{"access-log-format", "json|common|combined", "the form of its lines; default json",
+	 value_access_format, FIELD(access_format), 0},
+	{"log-format", "text|json", "the form of the worker's own lines on stderr; default text",
+	 value_log_format, FIELD(log_format), 0},
+	{"user", "USER", "become this user once the sockets are open", value_string, FIELD(user),
+	 FIXED},
+	{"group", "GROUP", "and this group; default: the user's own", value_string, FIELD(group),
+	 FIXED},
+	{"ready-file", "FILE", "write a JSON object there once connections are accepted",
+	 value_string, FIELD(ready_file), FIXED},
+	{"drain-timeout", "SECONDS", "how long SIGTERM lets streams end; default 30", value_seconds,
+	 FIELD(drain_ms), 0},
+	{"takeover-patience", "SECONDS",
+	 "how long a succeeded worker serves sessions that go on sending requests; default 20",
+	 value_seconds, FIELD(patience_ms), 0},
+	{"limit", "NAME=VALUE", "set a limit (below)", value_limit, FIELD(limits), REPEATABLE},
+	{"config", "FILE", "take flags from an INI file, too: \"listen = ADDR:PORT\"", value_string,
+	 FIELD(config), NOT_IN_FILE},
+	{"check", NULL, "check everything, certificates and apps included, and exit", value_true,
+	 FIELD(check), NOT_IN_FILE},
+	{"help", NULL, "print this and exit", value_true, FIELD(help), NOT_IN_FILE},
+	{"version", NULL, "print the version and exit", value_true, FIELD(version), NOT_IN_FILE},
 };
 
 #define N_ROWS (sizeof(ROWS) / sizeof(*ROWS))
+
+_Static_assert(N_ROWS <= 64, "a bit for each row");
 
 /* Returns a row's number, or -1. */
 static int row_by_name(const char *name, size_t len)
@@ -332,24 +111,25 @@ static int row_by_name(const char *name, size_t len)
 	return -1;
 }
 
+static const char *set(struct options *o, int row, const char *value)
+{
+	return ROWS[row].take((char *)o + ROWS[row].field, value);
+}
+
 /* ---- the command line ------------------------------------------------------------------------ */
 
 static int refuse(const char *flag, const char *value, const char *rule)
 {
-	char thing[512];
-
-	snprintf(thing, sizeof(thing), "%s%s%s", flag, value ? " " : "", value ? value : "");
-	log_refusal(thing, rule);
-	return -1;
+	return log_refuse(flag, value, rule);
 }
 
 static int set_from_command_line(struct options *o, int row, const char *flag, const char *value)
 {
 	const char *rule;
 
-	if (!ROWS[row].repeatable && o->given & (UINT64_C(1) << row))
+	if (!(ROWS[row].kind & REPEATABLE) && o->given & (UINT64_C(1) << row))
 		return refuse(flag, NULL, "given more than once");
-	rule = ROWS[row].set(o, value);
+	rule = set(o, row, value);
 	if (rule)
 		return refuse(flag, value, rule);
 	o->given |= UINT64_C(1) << row;
@@ -380,21 +160,43 @@ static int take_flag(struct options *o, int argc, char **argv, int *i)
 	return set_from_command_line(o, row, equals ? ROWS[row].name : flag, value);
 }
 
+/* ---- the file -------------------------------------------------------------------------------- */
+
 const char *options_set_from_file(struct options *o, const char *key, const char *value,
 				  bool *ret_known)
 {
 	int row = row_by_name(key, strlen(key));
 
-	*ret_known = row >= 0 && ROWS[row].argument && ROWS[row].set != set_config;
+	*ret_known = row >= 0 && !(ROWS[row].kind & NOT_IN_FILE);
 	if (!*ret_known || o->given & (UINT64_C(1) << row))
 		return NULL;
-	if (!ROWS[row].repeatable && o->in_file & (UINT64_C(1) << row))
+	if (!(ROWS[row].kind & REPEATABLE) && o->in_file & (UINT64_C(1) << row))
 		return "given more than once";
 	o->in_file |= UINT64_C(1) << row;
-	return ROWS[row].set(o, value);
+	return set(o, row, value);
+}
+
+bool options_apps_given(const struct options *o)
+{
+	return o->given & (UINT64_C(1) << row_by_name("app", 3));
 }
 
 /* ---- what belongs together ------------------------------------------------------------------- */
+
+static int check_apps(const struct app_routes *apps)
+{
+	const char *place = app_routes_conflict(apps);
+
+	if (!apps->n)
+		return refuse("--app", NULL, "an app is needed (static:DIR, echo)");
+	for (size_t i = 0; i < apps->n; i++) {
+		if (!apps->items[i].spec)
+			return refuse("[app]", NULL, "a section for an app needs \"app = NAME\"");
+	}
+	if (place)
+		return refuse("--app", place, "two apps for the same host and path");
+	return 0;
+}
 
 static int check_whole(const struct options *o)
 {
@@ -405,9 +207,9 @@ static int check_whole(const struct options *o)
 	if (o->listen.n && !o->cert.n)
 		return refuse("--listen", o->listen.items[0],
 			      "TLS needs a --cert and its --key (cleartext is --listen-h2c)");
-	if (!o->app)
-		return refuse("--app", NULL, "an app is needed (static:DIR, echo)");
-	return 0;
+	if (o->group && !o->user)
+		return refuse("--group", o->group, "needs a --user");
+	return check_apps(&o->apps);
 }
 
 int options_parse(struct options *o, int argc, char **argv)
@@ -423,28 +225,77 @@ int options_parse(struct options *o, int argc, char **argv)
 	return check_whole(o);
 }
 
+/* ---- differences ----------------------------------------------------------------------------- */
+
+static bool strings_of_row_differ(const struct row *row, const struct options *a,
+				  const struct options *b)
+{
+	const void *one = (const char *)a + row->field, *other = (const char *)b + row->field;
+	const char *const *text = one, *const *other_text = other;
+
+	if (row->kind & REPEATABLE)
+		return !strings_equal(one, other);
+	if (row->take == value_threads)
+		return memcmp(one, other, sizeof(uint32_t)) != 0;
+	return strcmp(*text ? *text : "", *other_text ? *other_text : "") != 0;
+}
+
+const char *options_fixed_difference(const struct options *a, const struct options *b)
+{
+	for (size_t i = 0; i < N_ROWS; i++) {
+		if (ROWS[i].kind & FIXED && strings_of_row_differ(&ROWS[i], a, b))
+			return ROWS[i].name;
+	}
+	return NULL;
+}
+
+/* ---- help ------------------------------------------------------------------------------------ */
+
+#define HELP_COLUMN 30
+#define HELP_WIDTH 70 /* of the text beside it */
+
+/* The text, broken at blanks, each line below the first one indented. */
+static void print_text(const char *text, const char *more)
+{
+	char whole[512];
+	const char *rest = whole;
+
+	snprintf(whole, sizeof(whole), "%s%s", text, more);
+	while (strlen(rest) > HELP_WIDTH) {
+		int len = HELP_WIDTH;
+
+		while (len > 1 && rest[len] != ' ')
+			len--;
+		printf("%.*s\n%*s", len, rest, HELP_COLUMN, "");
+		rest += len + (rest[len] == ' ');
+	}
+	puts(rest);
+}
+
+static void print_row(const struct row *row)
+{
+	char flag[64];
+
+	snprintf(flag, sizeof(flag), "--%s %s", row->name, row->argument ? row->argument : "");
+	printf("  %-*s", HELP_COLUMN - 2, flag);
+	if (strlen(flag) > HELP_COLUMN - 3)
+		printf("\n%*s", HELP_COLUMN, "");
+	print_text(row->text, row->kind & REPEATABLE ? "; repeatable" : "");
+}
+
 void options_print_help(void)
 {
 	puts("Usage: h2sess-worker --listen ADDR:PORT --cert FILE --key FILE --app APP [FLAG]...\n"
 	     "Serve HTTP/2 and let h2sess-controld push to its live sessions.\n");
-	for (size_t i = 0; i < N_ROWS; i++) {
-		char flag[64];
-
-		snprintf(flag, sizeof(flag), "--%s %s", ROWS[i].name,
-			 ROWS[i].argument ? ROWS[i].argument : "");
-		printf("  %-26s %s%s\n", flag, ROWS[i].text,
-		       ROWS[i].repeatable ? "; repeatable" : "");
-	}
-	puts("\nLimits (milliseconds, counts or bytes), with their defaults, and what they stop:");
-#define X(field, value, unit, counter, text)                       \
-	if ((value) == UINT32_MAX)                                 \
-		printf("  %-28s %10s  %s\n", #field, "off", text); \
-	else                                                       \
-		printf("  %-28s %10" PRIu32 "  %s\n", #field, (uint32_t)(value), text);
-#include <h2sess/limits.def>
-#undef X
-	puts("\nSIGTERM, SIGINT: drain, then end; again: end at once. SIGHUP: read certificates "
-	     "again.");
+	for (size_t i = 0; i < N_ROWS; i++)
+		print_row(&ROWS[i]);
+	puts("\nThe file of --config has each flag as a key; a section [app NAME] has the keys "
+	     "app, host\n(repeatable) and path, a section [limits] a key for each limit.\n"
+	     "\nLimits (milliseconds, counts or bytes), with their defaults, and what they stop:");
+	value_print_limits();
+	puts("\nSIGTERM, SIGINT: drain, then end; again: end at once. SIGHUP: read certificates, "
+	     "ticket keys,\nthe file and apps again. SIGUSR1: open the access log again. SIGUSR2: "
+	     "start a successor that\ntakes the listening sockets over, then drain.");
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -455,25 +306,19 @@ void options_init(struct options *o)
 	o->limits.size = sizeof(o->limits);
 	o->threads = 1;
 	o->drain_ms = OPTIONS_DRAIN_SECONDS * 1000;
-}
-
-static void free_strings(struct strings *list)
-{
-	for (size_t i = 0; i < list->n; i++)
-		free(list->items[i]);
-	free(list->items);
-	memset(list, 0, sizeof(*list));
+	o->patience_ms = OPTIONS_PATIENCE_SECONDS * 1000;
 }
 
 void options_done(struct options *o)
 {
-	free_strings(&o->listen);
-	free_strings(&o->listen_h2c);
-	free_strings(&o->cert);
-	free_strings(&o->key);
-	free_strings(&o->origins);
-	free_strings(&o->labels);
-	free(o->app);
+	strings_done(&o->listen);
+	strings_done(&o->listen_h2c);
+	strings_done(&o->cert);
+	strings_done(&o->key);
+	strings_done(&o->origins);
+	strings_done(&o->labels);
+	strings_done(&o->proxies);
+	app_routes_done(&o->apps);
 	free(o->app_dir);
 	free(o->control);
 	free(o->name);
@@ -481,5 +326,9 @@ void options_done(struct options *o)
 	free(o->ready_file);
 	free(o->health);
 	free(o->keylog);
+	free(o->ticket_keys);
+	free(o->access_log);
+	free(o->user);
+	free(o->group);
 	memset(o, 0, sizeof(*o));
 }

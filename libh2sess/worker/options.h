@@ -7,6 +7,10 @@
 #ifndef WORKER_OPTIONS_H
 #define WORKER_OPTIONS_H
 
+#include "access_format.h"
+#include "app_route.h"
+#include "strings.h"
+
 #include <h2sess/h2sess.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,12 +21,10 @@
 #define OPTIONS_LABELS_MAX 32
 #define OPTIONS_REPEATS_MAX 256 /* of one flag */
 #define OPTIONS_DRAIN_SECONDS 30
+#define OPTIONS_PATIENCE_SECONDS 20
+#define OPTIONS_SECONDS_MAX (7 * 24 * 3600)
 
-/* Values of one flag that may be repeated, in order. Owned. */
-struct strings {
-	char **items;
-	size_t n;
-};
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 struct options {
 	struct strings listen;
@@ -30,8 +32,9 @@ struct options {
 	struct strings cert; /* as many as key: pairs, in order */
 	struct strings key;
 	struct strings origins;
-	struct strings labels; /* "K=V" */
-	char *app;	       /* NAME[:CONFIG] */
+	struct strings labels;	/* "K=V" */
+	struct strings proxies; /* addresses and blocks */
+	struct app_routes apps;
 	char *app_dir;
 	char *control;
 	char *name;
@@ -39,10 +42,17 @@ struct options {
 	char *ready_file;
 	char *health;
 	char *keylog;
+	char *ticket_keys;
+	char *access_log; /* a file, "stderr" or "journal" */
+	char *user;
+	char *group;
 	struct h2sess_limits limits;
+	enum access_format access_format;
+	enum log_format log_format;
 	uint32_t threads;
 	uint32_t drain_ms;
-	int tls_min_version; /* 0x0303, 0x0304, 0 = default */
+	uint32_t patience_ms; /* of a worker that was succeeded */
+	int tls_min_version;  /* 0x0303, 0x0304, 0 = default */
 	bool check;
 	bool help;
 	bool version;
@@ -66,6 +76,15 @@ int options_parse(struct options *o, int argc, char **argv);
  */
 const char *options_set_from_file(struct options *o, const char *key, const char *value,
 				  bool *ret_known);
+
+/* Did the command line name apps? Then the file's sections are not heard. */
+bool options_apps_given(const struct options *o);
+
+/*
+ * The first setting in which they differ and that a running worker cannot change, as its flag; NULL
+ * when there is none.
+ */
+const char *options_fixed_difference(const struct options *a, const struct options *b);
 
 void options_print_help(void);
 

@@ -4,7 +4,7 @@
  *
  *   1. plugin_start() splits NAME[:CONFIG], finds NAME.so, dlopen()s it
  *   2. checks its descriptor: there, of our ABI, with an init
- *   3. calls init, which registers listeners on the server
+ *   3. calls init, which registers listeners on its emitter
  *   4. plugin_stop() calls fini and unloads
  *
  * Failures, one line each: no such file or not loadable (dlerror() says why), no descriptor,
@@ -31,11 +31,7 @@
 
 static int refuse(const char *spec, const char *rule)
 {
-	char thing[512];
-
-	snprintf(thing, sizeof(thing), "--app %s", spec);
-	log_refusal(thing, rule);
-	return -1;
+	return log_refuse("--app", spec, rule);
 }
 
 /* The directory of the build tree, or of an installation that was moved; empty when it is not
@@ -93,7 +89,7 @@ static const char *judge(const struct h2sess_app *app)
 
 	if (!app)
 		return "no app plugin: it has no symbol " H2SESS_APP_SYMBOL;
-	if (app->abi != H2SESS_APP_ABI) {
+	if (app->abi != H2SESS_APP_ABI) { /* first: another ABI may mean another struct */
 		snprintf(rule, sizeof(rule), "made for app ABI %u, this worker has %d", app->abi,
 			 H2SESS_APP_ABI);
 		return rule;
@@ -117,26 +113,44 @@ static int load(struct plugin *plugin, const char *spec, const char *path)
 	return rule ? refuse(spec, rule) : 0;
 }
 
-static int start(struct plugin *plugin, const char *spec, struct h2sess_server *server)
+/* How many listeners there are, of whatever event. */
+static size_t count_listeners(struct h2sess_emitter *emitter)
+{
+	const char *names[16];
+	size_t n = h2sess_event_names(emitter, names, 16), count = 0;
+
+	for (size_t i = 0; i < n && i < 16; i++)
+		count += h2sess_listener_count(emitter, names[i]);
+	return count;
+}
+
+static int start(struct plugin *plugin, const char *spec, const struct plugin_place *place)
 {
 	char error[256] = "";
+	size_t before;
 	int r;
 
 	plugin->context = (struct h2sess_app_context){
 		.size = sizeof(plugin->context),
-		.server = server,
-		.emitter = h2sess_server_emitter(server), /* the only app gets every request */
+		.server = place->server,
+		.emitter = place->emitter,
 		.config = plugin->config,
+		.path = plugin->path,
 	};
+	before = count_listeners(h2sess_server_emitter(place->server));
 	r = plugin->app->init(&plugin->context, &plugin->state, error, sizeof(error));
 	if (r < 0)
 		return refuse(spec, *error ? error : h2sess_strerror(r));
 	plugin->started = true;
+	/* Those of the server outlive the app, which a reload may end. */
+	if (count_listeners(h2sess_server_emitter(place->server)) != before)
+		return refuse(spec,
+			      "it registers on the server; an app's emitter is the context's");
 	return 0;
 }
 
 int plugin_start(struct plugin *plugin, const char *spec, const char *dir,
-		 struct h2sess_server *server)
+		 const struct plugin_place *place)
 {
 	const char *colon = strchr(spec, ':');
 	char path[PATH_MAX];
@@ -144,13 +158,14 @@ int plugin_start(struct plugin *plugin, const char *spec, const char *dir,
 	memset(plugin, 0, sizeof(*plugin));
 	plugin->name = strndup(spec, colon ? (size_t)(colon - spec) : strlen(spec));
 	plugin->config = strdup(colon ? colon + 1 : "");
-	if (!plugin->name || !plugin->config)
+	plugin->path = strdup(place->path);
+	if (!plugin->name || !plugin->config || !plugin->path)
 		return refuse(spec, "out of memory");
 	if (!find_file(plugin->name, dir, path))
 		return refuse(spec, "neither a name (A-Z a-z 0-9 - _) nor a path");
 	if (load(plugin, spec, path) < 0)
 		return -1;
-	return start(plugin, spec, server);
+	return start(plugin, spec, place);
 }
 
 void plugin_stop(struct plugin *plugin)
@@ -161,5 +176,6 @@ void plugin_stop(struct plugin *plugin)
 		dlclose(plugin->handle);
 	free(plugin->name);
 	free(plugin->config);
+	free(plugin->path);
 	memset(plugin, 0, sizeof(*plugin));
 }

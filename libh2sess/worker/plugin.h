@@ -8,6 +8,7 @@
 struct plugin {
 	char *name;   /* owned; what stood before the colon */
 	char *config; /* owned */
+	char *path;   /* owned */
 	void *handle; /* dlopen()'s */
 	const struct h2sess_app *app;
 	struct h2sess_app_context context;
@@ -15,8 +16,15 @@ struct plugin {
 	bool started;
 };
 
+/* Where an app is put. */
+struct plugin_place {
+	struct h2sess_server *server;
+	struct h2sess_emitter *emitter; /* whose `stream` events are its own */
+	const char *path;		/* "/a" that it answers below, or ""; copied */
+};
+
 /*
- * Load what "NAME[:CONFIG]" means and start it on server.
+ * Load what "NAME[:CONFIG]" means and start it there.
  *
  *   dir  where NAME.so is looked for; NULL: beside the program (../lib/h2sess/apps), else LIBDIR's
  *
@@ -24,7 +32,7 @@ struct plugin {
  * after both.
  */
 int plugin_start(struct plugin *plugin, const char *spec, const char *dir,
-		 struct h2sess_server *server);
+		 const struct plugin_place *place);
 
 /* After the last session is gone, before the server is freed. */
 void plugin_stop(struct plugin *plugin);

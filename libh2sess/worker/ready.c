@@ -9,6 +9,7 @@
 
 #include "address.h"
 #include "log.h"
+#include "sockets.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,23 +19,27 @@
 #include <string.h>
 #include <unistd.h>
 
-static json_t *place(const struct listening *l)
+static json_t *place(const struct socket_set *set)
 {
 	char host[INET6_ADDRSTRLEN];
 
-	if (!address_host(l->address, host, sizeof(host)))
+	if (!address_host(set->address, host, sizeof(host)))
 		return NULL;
-	return json_pack("{s:s, s:i}", "address", host, "port", (int)l->port);
+	return json_pack("{s:s, s:i}", "address", host, "port", (int)set->port);
 }
 
-static json_t *listening_array(const struct listening *listen, size_t n)
+static json_t *listen_array(const struct sockets *sockets)
 {
 	json_t *array = json_array();
 
-	for (size_t i = 0; i < n; i++) {
-		json_t *item = place(&listen[i]);
+	for (size_t i = 0; i < sockets->n; i++) {
+		const struct socket_set *set = &sockets->items[i];
+		json_t *item;
 
-		if (!item || json_object_set_new(item, "tls", json_boolean(listen[i].tls)) < 0 ||
+		if (set->kind == SOCKET_HEALTH)
+			continue;
+		item = place(set);
+		if (json_object_set_new(item, "tls", json_boolean(set->kind == SOCKET_TLS)) < 0 ||
 		    json_array_append_new(array, json_incref(item)) < 0) {
 			json_decref(item);
 			json_decref(array);
@@ -45,11 +50,11 @@ static json_t *listening_array(const struct listening *listen, size_t n)
 	return array;
 }
 
-static json_t *make_object(const char *name, const struct listening *listen, size_t n,
-			   const struct listening *health)
+static json_t *make_object(const char *name, const struct sockets *sockets)
 {
+	const struct socket_set *health = sockets_health(sockets);
 	json_t *object = json_pack("{s:i, s:s, s:o}", "pid", (int)getpid(), "name", name, "listen",
-				   listening_array(listen, n));
+				   listen_array(sockets));
 
 	if (object && health && json_object_set_new(object, "health", place(health)) < 0) {
 		json_decref(object);
@@ -73,24 +78,38 @@ static int write_object(const char *path, const json_t *object)
 	return r;
 }
 
-int ready_write(const char *path, const char *name, const struct listening *listen, size_t n,
-		const struct listening *health)
+/* The name that it has until it is whole and true. Returns 0 or an errno. */
+static int part_of(const char *path, char ret[PATH_MAX])
+{
+	return snprintf(ret, PATH_MAX, "%s.part", path) < PATH_MAX ? 0 : ENAMETOOLONG;
+}
+
+static int refuse(const char *path, int error)
+{
+	log_refusal(path, strerror(error));
+	return -1;
+}
+
+int ready_prepare(const char *path, const char *name, const struct sockets *sockets)
+{
+	json_t *object = make_object(name, sockets);
+	char part[PATH_MAX];
+	int r = object ? part_of(path, part) : ENOMEM;
+
+	if (!r)
+		r = write_object(part, object);
+	json_decref(object);
+	return r ? refuse(path, r) : 0;
+}
+
+int ready_publish(const char *path)
 {
 	char part[PATH_MAX];
-	json_t *object;
-	int r = ENAMETOOLONG;
+	int r = part_of(path, part);
 
-	object = make_object(name, listen, n, health);
-	if (!object)
-		r = ENOMEM;
-	else if (snprintf(part, sizeof(part), "%s.part", path) < (int)sizeof(part))
-		r = write_object(part, object);
 	if (!r && rename(part, path) < 0)
 		r = errno;
-	json_decref(object);
-	if (r)
-		log_refusal(path, strerror(r));
-	return r ? -1 : 0;
+	return r ? refuse(path, r) : 0;
 }
 
 void ready_remove(const char *path)

@@ -7,13 +7,17 @@
 
 /* Callbacks run on the loop, never in a signal handler. */
 struct signals_callbacks {
-	void (*on_end)(void *user);    /* SIGTERM, SIGINT */
-	void (*on_reload)(void *user); /* SIGHUP */
+	void (*on_end)(void *user);	  /* SIGTERM, SIGINT */
+	void (*on_reload)(void *user);	  /* SIGHUP */
+	void (*on_reopen)(void *user);	  /* SIGUSR1 */
+	void (*on_take_over)(void *user); /* SIGUSR2 */
 	void *user;
 };
 
+#define SIGNALS_N 5
+
 struct signals {
-	uv_signal_t handles[3];
+	uv_signal_t handles[SIGNALS_N];
 	struct signals_callbacks callbacks;
 };
 

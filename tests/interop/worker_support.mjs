@@ -38,10 +38,11 @@ export function certificate(dir, name = 'cert', names = ['example.org']) {
   return ['--cert', join(dir, `${name}.pem`), '--key', join(dir, `${name}.key`)];
 }
 
-// A worker that accepts: { child, ready, log(), ended }; ended is a promise of [code, signal].
-export async function worker(t, dir, args) {
+// A worker that accepts: { child, ready, file, log(), ended }; ended is a promise of [code, signal].
+export async function worker(t, dir, args, options = {}) {
   const file = join(dir, `ready-${Math.random()}`);
-  const child = spawn(program, [...args, '--ready-file', file], { stdio: ['ignore', 'inherit', 'pipe'] });
+  const child = spawn(options.program ?? program, [...args, '--ready-file', file],
+    { stdio: ['ignore', 'inherit', 'pipe'], env: { ...process.env, ...options.env } });
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text) => { log += text; });
   const ended = new Promise((done) => child.on('exit', (code, signal) => done([code, signal])));
@@ -50,7 +51,7 @@ export async function worker(t, dir, args) {
     if (child.exitCode !== null) throw new Error(`the worker ended: ${log}`);
     return existsSync(file);
   });
-  return { child, ready: JSON.parse(readFileSync(file, 'utf8')), log: () => log, ended };
+  return { child, ready: JSON.parse(readFileSync(file, 'utf8')), file, log: () => log, ended };
 }
 
 export function connect(t, port, options = {}) {

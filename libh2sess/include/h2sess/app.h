@@ -2,9 +2,11 @@
 /*
  * App plugins of h2sess-worker: a shared object that exports one descriptor, `h2sess_app`.
  *
- * The worker dlopen()s it, checks size and abi, and calls init once, before the server listens, on
- * the main thread. init registers listeners as any embedder does. fini is called once, after the
- * last session is gone; listeners do not run any more then.
+ * The worker dlopen()s it, checks size and abi, and calls init on the main thread: at the start,
+ * before the server listens, and at each reload, before the app of before is let go. init registers
+ * listeners on the context's emitter as any embedder does. fini is called once, on the main thread,
+ * when no request and no session that its listeners have heard of is left; they do not run any more
+ * then. Between the two, listeners run on the loop threads, several at a time.
  */
 #ifndef H2SESS_APP_H
 #define H2SESS_APP_H
@@ -19,10 +21,12 @@ struct h2sess_app_context {
 	struct h2sess_server *server;
 	/*
 	 * The emitter whose `stream` events are this app's: the requests that the worker routes to
-	 * it. Its other events are the server's.
+	 * it. Its other events are the server's. Listeners are registered here, never on the server,
+	 * and in init alone.
 	 */
 	struct h2sess_emitter *emitter;
 	const char *config; /* what followed NAME: on the command line, or "" */
+	const char *path;   /* "/a/b" that it answers at and below, or "" for every path */
 };
 
 struct h2sess_app {

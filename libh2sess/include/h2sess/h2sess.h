@@ -298,6 +298,14 @@ struct h2sess_certificate {
 /* Log hook: the library itself never logs. `level` is a syslog severity. Any thread. */
 typedef void h2sess_log_fn(int level, const char *message, void *user);
 
+/*
+ * Hooks of a host that lets apps have the listeners: called on the object's thread after the
+ * `close` event of a stream whose `stream` event was emitted, or of a session whose `session` event
+ * was; nobody can take them away. The object is borrowed: its getters work, its verbs do nothing.
+ */
+typedef void h2sess_stream_end_fn(struct h2sess_stream *st, void *user);
+typedef void h2sess_session_end_fn(struct h2sess_session *s, void *user);
+
 struct h2sess_options {
 	size_t size;
 	uint32_t threads; /* loop threads, 1 to H2SESS_THREADS_MAX; 0 = 1 */
@@ -325,6 +333,9 @@ struct h2sess_options {
 	 */
 	const char *const *proxy_peers;
 	size_t n_proxy_peers;
+	h2sess_stream_end_fn *stream_end;
+	h2sess_session_end_fn *session_end;
+	void *end_user;
 };
 
 #define H2SESS_OPTIONS_INIT                           \
@@ -441,7 +452,7 @@ H2SESS_API int h2sess_server_reload_tls(struct h2sess_server *srv, const char **
 /*
  * Replace the options of a running server: limits (for every session, at once), and, for
  * connections from now on, certificates, ticket keys, client CA, TLS versions and ciphers, settings,
- * origins, session timeout. Threads, the log hook and the key log stay. Ticket keys are read from
+ * origins, session timeout. Threads, hooks and the key log stay. Ticket keys are read from
  * their file again; without a file those that were drawn stay. All or nothing: after an error
  * everything is as it was. Any thread.
  *
@@ -570,6 +581,9 @@ H2SESS_API size_t h2sess_session_origin_set(const struct h2sess_session *s, cons
 /* A pointer of the host's own; NULL until set. */
 H2SESS_API void h2sess_session_set_user(struct h2sess_session *s, void *user);
 H2SESS_API void *h2sess_session_user(const struct h2sess_session *s);
+/* A second pointer, for a host whose apps have the first. */
+H2SESS_API void h2sess_session_set_host(struct h2sess_session *s, void *host);
+H2SESS_API void *h2sess_session_host(const struct h2sess_session *s);
 
 /*
  * Labels: what selectors choose by. A NULL value takes the label away. Copied.
@@ -932,6 +946,11 @@ struct h2sess_stream_state {
 H2SESS_API int h2sess_stream_state(const struct h2sess_stream *st, struct h2sess_stream_state *ret);
 H2SESS_API void h2sess_stream_set_user(struct h2sess_stream *st, void *user);
 H2SESS_API void *h2sess_stream_user(const struct h2sess_stream *st);
+/* A second pointer, for a host whose apps have the first. */
+H2SESS_API void h2sess_stream_set_host(struct h2sess_stream *st, void *host);
+H2SESS_API void *h2sess_stream_host(const struct h2sess_stream *st);
+/* Microseconds since its `stream` event; 0 without options.stream_end. */
+H2SESS_API uint64_t h2sess_stream_age_us(const struct h2sess_stream *st);
 
 #define H2SESS_RESPOND_END_STREAM 1u	    /* no body */
 #define H2SESS_RESPOND_WAIT_FOR_TRAILERS 2u /* emit wantTrailers when the body is sent */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef CONTROLD_NOTIFY_H
-#define CONTROLD_NOTIFY_H
+#ifndef API_NOTIFY_H
+#define API_NOTIFY_H
 
 #include <uv.h>
 
