@@ -37,7 +37,10 @@ static void warn_of_lost(const struct controld *controld, struct push *push)
 
 		if (!boot->worker && !boot->superseded && boot->lost_at &&
 		    uv_now(controld->loop) - boot->lost_at < PUSH_RETURN_MS)
-			push_warn(push, "unreachable", boot->name, 0);
+			push_warn_of_worker(
+				push, "unreachable",
+				"worker %s cannot be reached: its sessions are left out",
+				boot->name);
 	}
 }
 
@@ -49,7 +52,10 @@ static int add_parts(const struct controld *controld, struct push *push)
 		if (!selector_means(push->selector, worker))
 			continue;
 		if (!worker_can(worker, "fanout"))
-			push_warn(push, "capability", worker_name(worker), 0);
+			push_warn_of_worker(push, "capability",
+					    "worker %s does not have the capability fanout: its "
+					    "sessions are left out",
+					    worker_name(worker));
 		else if (!push_add_part(push, worker_name(worker), worker->boot->boot))
 			return -1;
 	}

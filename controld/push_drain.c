@@ -47,7 +47,10 @@ void push_refuse_connections(struct pushes *pushes, struct push *push)
 		if (worker_can(boot->worker, "accept"))
 			tell(boot->worker, false);
 		else
-			push_warn(push, "capability", part->worker, 0);
+			push_warn_of_worker(push, "capability",
+					    "worker %s does not have the capability accept: it "
+					    "takes new connections",
+					    part->worker);
 	}
 }
 

@@ -227,7 +227,9 @@ static void on_probed(const struct peer_answer *answer, void *user)
 	if (!part->answered && !push->session) {
 		part->counts = (struct push_counts){.matched = part->meant,
 						    .of = {[PUSH_NOT_SENT] = part->meant}};
-		push_warn(push, "CONTROLD_RESTART", part->worker, 0);
+		push_warn_of_worker(push, "CONTROLD_RESTART",
+				    "worker %s was not asked before the daemon restarted",
+				    part->worker);
 	}
 	push_part_lost(pushes, push, part, REASON_CONTROLD_RESTART);
 	push_changed(pushes, push);
@@ -287,7 +289,9 @@ void push_part_lost(struct pushes *pushes, struct push *push, struct push_part *
 		results_turn(&part->results, outcome, PUSH_UNKNOWN, reason);
 	}
 	if (!push->session && reason == REASON_WORKER_LOST)
-		push_warn(push, "WORKER_LOST", part->worker, 0);
+		push_warn_of_worker(push, "WORKER_LOST",
+				    "worker %s was lost: what it had not reported is unknown",
+				    part->worker);
 }
 
 void pushes_worker_lost(struct pushes *pushes, const struct boot *boot)

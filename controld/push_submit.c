@@ -55,12 +55,11 @@ static void take_error(struct pushes *pushes, struct push *push, struct push_par
 	const struct history *history = &pushes->controld->history;
 	const struct ended *ended = push->session ? history_find(history, push->session) : NULL;
 	struct problem problem = ask_problem(answer);
-	char detail[192];
 
 	part->refused = part->answered = part->done = true;
 	part->counts = (struct push_counts){0};
-	snprintf(detail, sizeof(detail), "%s: %s", part->worker, problem.code);
-	push_warn(push, "refused", detail, 0);
+	push_warn_of_worker(push, "refused", "worker %s refuses it: %s", part->worker,
+			    problem.code);
 	if (push->first_problem)
 		return;
 	if (problem.status == 404 && ended)
@@ -264,7 +263,8 @@ static void take_unreachable(struct push *push, struct push_part *part)
 
 	part->refused = part->answered = part->done = true;
 	part->counts = (struct push_counts){0};
-	push_warn(push, "unreachable", part->worker, 0);
+	push_warn_of_worker(push, "unreachable",
+			    "worker %s cannot be reached: its sessions are left out", part->worker);
 	if (push->first_problem)
 		return;
 	push->first_problem = problem_json(&problem);

@@ -23,6 +23,7 @@
 #include "text.h"
 #include "waiters.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -309,6 +310,17 @@ void push_warn(struct push *push, const char *rule, const char *detail, json_int
 	if (one && sessions)
 		json_object_set_new(one, "sessions", json_integer(sessions));
 	json_array_append_new(push->warnings, one);
+}
+
+void push_warn_of_worker(struct push *push, const char *rule, const char *format, ...)
+{
+	char detail[192];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(detail, sizeof(detail), format, arguments);
+	va_end(arguments);
+	push_warn(push, rule, detail, 0);
 }
 
 static bool is_done(const struct push *push)

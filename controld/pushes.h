@@ -131,6 +131,10 @@ void push_set_results(struct pushes *pushes, struct push *push, struct push_part
 /* Add to the warnings; `sessions` adds up over equal ones, 0: it is not about sessions. */
 void push_warn(struct push *push, const char *rule, const char *detail, json_int_t sessions);
 
+/* The same for what is about workers, made as by printf. */
+void push_warn_of_worker(struct push *push, const char *rule, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
 /* Something of it is different: tell, save, wake; and end it when every part is done. */
 void push_changed(struct pushes *pushes, struct push *push);
 void push_look(struct pushes *pushes, struct push *push); /* the same, but nothing to tell */

@@ -189,7 +189,7 @@ test('what every worker refuses is the answer, and no push', async () => {
 	const mixed = await daemon.post('/v1/altsvc?wait=received', { select: everybody, ...altsvc });
 	delete edge2.handlers['push.start'];
 	assert.deepEqual([mixed.status, ...counts(mixed.json.push)], [200, 6, 0, 0, 6, 0, 0]);
-	assert.deepEqual(mixed.json.warnings, [{ rule: 'refused', detail: 'edge2: ERR_INVALID_URL' }]);
+	assert.deepEqual(mixed.json.warnings, [{ rule: 'refused', detail: 'worker edge2 refuses it: ERR_INVALID_URL' }]);
 });
 
 test('a worker that cannot is left out, and named in a warning', async () => {
@@ -197,10 +197,11 @@ test('a worker that cannot is left out, and named in a warning', async () => {
 	old.addSession(1);
 	await old.start();
 	const { json } = await daemon.post('/v1/altsvc?wait=received', { select: everybody, ...altsvc });
-	assert.deepEqual([json.push.matched, json.warnings], [8, [{ rule: 'capability', detail: 'old' }]]);
+	assert.deepEqual([json.push.matched, json.warnings.length, json.warnings[0].rule], [8, 1, 'capability']);
+	assert.match(json.warnings[0].detail, /worker old .* fanout/);
 	await old.stop();
 	const later = await daemon.post('/v1/altsvc?wait=received', { select: everybody, ...altsvc });
-	assert.deepEqual(later.json.warnings, [{ rule: 'unreachable', detail: 'old' }]); // it went a moment ago
+	assert.deepEqual(later.json.warnings.map((one) => one.rule), ['unreachable']); // it went a moment ago
 });
 
 test('DELETE cancels what is queued; counts and outcomes say so', async () => {
@@ -251,7 +252,8 @@ test('a lost worker: its sessions are unknown, the others go on; and it may know
 	await other.stop();
 	const done = await daemon.get(`/v1/pushes/${json.push.id}?wait=done`);
 	assert.deepEqual(counts(done.json.push), [9, 0, 0, 8, 0, 1]);
-	assert.deepEqual(done.json.warnings.at(-1), { rule: 'WORKER_LOST', detail: 'other' });
+	assert.equal(done.json.warnings.at(-1).rule, 'WORKER_LOST');
+	assert.match(done.json.warnings.at(-1).detail, /worker other /);
 	assert.deepEqual((await sessionsOf(json.push.id)).at(-1), { session: id, outcome: 'unknown', reason: 'WORKER_LOST' });
 	let event = await stream.next();
 	while (event.event !== 'push.done')
