@@ -28,6 +28,7 @@
 /* Collect frames into the loop's buffer. Returns how many bytes, or a negative error. */
 static ssize_t gather(struct h2sess_session *s)
 {
+	size_t failures = s->loop->memory.failures;
 	uint8_t *buf = s->loop->write_buf;
 	const uint8_t *data;
 	ssize_t n;
@@ -35,6 +36,8 @@ static ssize_t gather(struct h2sess_session *s)
 	s->gathered = 0;
 	while (s->gathered + FRAME_MAX <= LOOP_WRITE_MAX) {
 		n = nghttp2_session_mem_send(s->ng, &data);
+		if (s->loop->memory.failures != failures)
+			n = NGHTTP2_ERR_NOMEM;
 		if (n < 0)
 			return n == NGHTTP2_ERR_NOMEM ? H2SESS_ENOMEM : H2SESS_EPROTOCOL;
 		if (n == 0)
@@ -92,6 +95,27 @@ static void count_bytes(struct h2sess_session *s)
 	s->bytes_counted_out = s->conn->produced;
 }
 
+/* A GOAWAY by hand, for errors at which nghttp2 just stops. */
+static void write_goaway(struct h2sess_session *s, uint32_t code)
+{
+	uint8_t frame[17] = {0, 0, 8, NGHTTP2_GOAWAY, 0, 0, 0, 0, 0};
+	uint32_t last = htonl((uint32_t)s->last_stream_id), code_be = htonl(code);
+
+	memcpy(frame + 9, &last, 4);
+	memcpy(frame + 13, &code_be, 4);
+	if (!conn_blocked(s->conn))
+		conn_write(s->conn, frame, sizeof(frame));
+}
+
+/* nghttp2 is in no state to be asked again, or the peer is gone. */
+static void on_send_error(struct h2sess_session *s, int error)
+{
+	s->quiet = true;
+	if (error == H2SESS_ENOMEM)
+		write_goaway(s, H2SESS_INTERNAL_ERROR);
+	session_fail(s, error, H2SESS_INTERNAL_ERROR);
+}
+
 /* After a flush: has the session come to its end? */
 static void look_for_end(struct h2sess_session *s)
 {
@@ -116,7 +140,7 @@ void session_flush(struct h2sess_session *s)
 		r = write_round(s);
 	session_dispatch(s);
 	if (r < 0) {
-		session_fail(s, r, H2SESS_INTERNAL_ERROR);
+		on_send_error(s, r);
 		return;
 	}
 	if (r > 0 && !conn_blocked(s->conn))
@@ -141,18 +165,6 @@ void session_send_goaway(struct h2sess_session *s)
 }
 
 /* ---- receiving ------------------------------------------------------------------------------- */
-
-/* A GOAWAY by hand, for errors at which nghttp2 just stops. */
-static void write_goaway(struct h2sess_session *s, uint32_t code)
-{
-	uint8_t frame[17] = {0, 0, 8, NGHTTP2_GOAWAY, 0, 0, 0, 0, 0};
-	uint32_t last = htonl((uint32_t)s->last_stream_id), code_be = htonl(code);
-
-	memcpy(frame + 9, &last, 4);
-	memcpy(frame + 13, &code_be, 4);
-	if (!conn_blocked(s->conn))
-		conn_write(s->conn, frame, sizeof(frame));
-}
 
 static void on_receive_error(struct h2sess_session *s, ssize_t error)
 {
@@ -191,6 +203,7 @@ static void check_ledgers(struct h2sess_session *s)
 
 void session_receive(struct h2sess_session *s, const uint8_t *data, size_t len)
 {
+	size_t failures = s->loop->memory.failures;
 	ssize_t n;
 
 	if (!s->open)
@@ -201,6 +214,8 @@ void session_receive(struct h2sess_session *s, const uint8_t *data, size_t len)
 	do {
 		s->paused = false;
 		n = nghttp2_session_mem_recv(s->ng, data, len);
+		if (s->loop->memory.failures != failures)
+			n = NGHTTP2_ERR_NOMEM; /* nghttp2 may go on, deaf, with no GOAWAY */
 		session_dispatch(s);
 		if (n < 0) {
 			on_receive_error(s, n);

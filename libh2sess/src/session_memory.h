@@ -25,12 +25,20 @@
 /* Its table of streams: 256 buckets of 16 bytes, for as long as few streams are open. */
 #define SESSION_TABLE_BLOCK 4096
 
+/* More than nghttp2's largest item. */
+#define SESSION_RESERVE 256
+
 struct session_memory {
 	void *frame; /* SESSION_FRAME_BLOCK bytes, shared */
 	struct page_slab tables;
 	struct block_cache blocks;
 	bool making;	 /* a session: the next frame's buffer is the shared one */
 	void *table;	 /* that was handed out meanwhile; NULL: none */
+	size_t failures; /* allocations that failed: nghttp2 keeps some to itself */
+	void *newest;	 /* what malloc() gave last */
+	void *spared;	 /* not to be freed by the very next call: see on_free() */
+	void *reserve;	 /* SESSION_RESERVE bytes for when there are none; NULL: to be made */
+	bool reserve_open;
 	nghttp2_mem mem; /* for nghttp2; its user is this */
 };
 
@@ -48,5 +56,12 @@ int session_memory_make(struct session_memory *memory, const nghttp2_session_cal
 			void **ret_table);
 /* Give a table's page back if the table is empty. NULL is allowed. */
 void session_memory_rest(struct session_memory *memory, void *table);
+
+/*
+ * Until session_memory_unreserve(), one block of at most SESSION_RESERVE bytes is there for nghttp2
+ * whatever happens. Returns 0, H2SESS_ENOMEM.
+ */
+int session_memory_reserve(struct session_memory *memory);
+void session_memory_unreserve(struct session_memory *memory);
 
 #endif

@@ -84,6 +84,10 @@ static size_t fitting_origins(const struct push *p, size_t from)
 	return i - from;
 }
 
+/*
+ * nghttp2 1.52 copies the values of these two frames, and where there is no memory for the item it
+ * gives the copy to the C library's free(), whosever it is: so the item's memory is put aside before.
+ */
 static int submit_one_origin_frame(struct h2sess_session *s, struct push *p, size_t from, size_t n)
 {
 	nghttp2_origin_entry *entries = mem_calloc(n + 1, sizeof(*entries));
@@ -96,12 +100,13 @@ static int submit_one_origin_frame(struct h2sess_session *s, struct push *p, siz
 		entries[i].origin = (uint8_t *)p->value->origins[from + i];
 		entries[i].origin_len = strlen(p->value->origins[from + i]);
 	}
-	r = nghttp2_submit_origin(s->ng, NGHTTP2_FLAG_NONE, entries, n);
+	r = session_memory_reserve(&s->loop->memory);
+	if (r == 0 && nghttp2_submit_origin(s->ng, NGHTTP2_FLAG_NONE, entries, n) != 0)
+		r = H2SESS_ENOMEM;
+	session_memory_unreserve(&s->loop->memory);
 	mem_free(entries);
-	if (r != 0)
-		return H2SESS_ENOMEM;
-	p->frames++;
-	return 0;
+	p->frames += r == 0;
+	return r;
 }
 
 /* An empty list is the meaningful empty frame; a long one becomes several frames, in order. */
@@ -122,12 +127,15 @@ static int submit_altsvc(struct h2sess_session *s, struct push *p)
 {
 	const struct push_value *v = p->value;
 	const char *origin = v->origin ? v->origin : "";
+	int r = session_memory_reserve(&s->loop->memory);
 
-	if (nghttp2_submit_altsvc(s->ng, NGHTTP2_FLAG_NONE, v->stream_id, (const uint8_t *)origin,
+	if (r == 0 &&
+	    nghttp2_submit_altsvc(s->ng, NGHTTP2_FLAG_NONE, v->stream_id, (const uint8_t *)origin,
 				  strlen(origin), (const uint8_t *)v->alt, strlen(v->alt)) != 0)
-		return H2SESS_ENOMEM;
-	p->frames++;
-	return 0;
+		r = H2SESS_ENOMEM;
+	session_memory_unreserve(&s->loop->memory);
+	p->frames += r == 0;
+	return r;
 }
 
 /* The last stream id may only fall (RFC 9113 6.8), so one that was promised already is kept. */
