@@ -296,9 +296,6 @@ fuzz: dependencies ## fuzz each target for FUZZ_SECONDS (60)
 
 include packaging/packaging.mk
 
-rpm: ## make packages (not there yet)
-	@echo "make $@: there is no packaging for this yet" >&2; exit 1
-
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
@@ -307,6 +304,6 @@ help: ## this list
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 .PHONY: all lib worker controld tests fuzzers check check-fast dependencies lint format-check format \
-	tidy cppcheck install install-programs demo fuzz benchmarks bench rpm clean help FORCE
+	tidy cppcheck install install-programs demo fuzz benchmarks bench clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

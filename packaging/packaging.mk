@@ -7,6 +7,7 @@
 SHAREDIR ?= $(PREFIX)/share
 # Where the daemon looks by itself; a PREFIX of one's own has its own.
 SYSCONFDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
+LOGDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),,$(PREFIX))/var/log/h2sess
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
@@ -24,10 +25,11 @@ MAN_SECTIONS = $(sort $(subst .,,$(suffix $(wildcard $(COMMON)/man/*.[1-9]))))
 
 # Files that name directories of the installation, with those of this one.
 CONFIGURED = $(UNITS:%=$(BUILD)/install/systemd/%) $(TMPFILES:%=$(BUILD)/install/tmpfiles/%) \
-	$(BUILD)/install/config/controld.conf $(BUILD)/install/config/worker.conf
+	$(BUILD)/install/config/controld.conf $(BUILD)/install/config/worker.conf $(BUILD)/install/config/logrotate
 $(CONFIGURED): $(BUILD)/install/%: $(COMMON)/% FORCE
 	@mkdir -p $(@D)
-	sed -e 's|/usr/bin/|$(BINDIR)/|' -e 's|/etc/h2sess|$(SYSCONFDIR)/h2sess|' $< > $@
+	sed -e 's|/usr/bin/|$(BINDIR)/|' -e 's|/etc/h2sess|$(SYSCONFDIR)/h2sess|' \
+		-e 's|/var/log/h2sess|$(LOGDIR)|' $< > $@
 
 put = $(INSTALL) -m 0644
 # What an administrator may have changed stays.
@@ -40,7 +42,7 @@ install-rest: $(CONFIGURED) install-programs
 		$(MAN_SECTIONS:%=$(DESTDIR)$(MANDIR)/man%) $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) \
 		$(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(SYSCONFDIR)/h2sess/worker \
 		$(DESTDIR)$(SYSCONFDIR)/h2sess/tls $(DESTDIR)$(SYSCONFDIR)/needrestart/conf.d \
-		$(DESTDIR)$(SYSCONFDIR)/logrotate.d
+		$(DESTDIR)$(SYSCONFDIR)/logrotate.d $(DESTDIR)$(LOGDIR)
 	$(put) $(UNITS:%=$(BUILD)/install/systemd/%) $(DESTDIR)$(UNITDIR)
 	$(put) $(SYSUSERS:%=$(COMMON)/sysusers/%) $(DESTDIR)$(SYSUSERSDIR)
 	$(put) $(TMPFILES:%=$(BUILD)/install/tmpfiles/%) $(DESTDIR)$(TMPFILESDIR)
@@ -54,7 +56,7 @@ install-rest: $(CONFIGURED) install-programs
 	$(call put_once,$(BUILD)/install/config/controld.conf,$(DESTDIR)$(SYSCONFDIR)/h2sess/controld.conf)
 	$(call put_once,$(BUILD)/install/config/worker.conf,$(DESTDIR)$(SYSCONFDIR)/h2sess/worker/default.conf)
 	$(call put_once,$(COMMON)/config/needrestart.conf,$(DESTDIR)$(SYSCONFDIR)/needrestart/conf.d/h2sess.conf)
-	$(call put_once,$(COMMON)/config/logrotate,$(DESTDIR)$(SYSCONFDIR)/logrotate.d/h2sess)
+	$(call put_once,$(BUILD)/install/config/logrotate,$(DESTDIR)$(SYSCONFDIR)/logrotate.d/h2sess)
 
 # ---- Debian --------------------------------------------------------------------------------------
 #
@@ -91,6 +93,27 @@ deb-check: deb ## judge the Debian packages: lintian, and whether a second build
 	cd $(DEB_DIR) && for f in *.deb *.dsc *.tar.*; do cmp $$f $(abspath $(BUILD)/deb-again)/$$f || exit 1; done
 	@echo "deb-check: lintian has nothing to say, and a second build is the same"
 
+# ---- rpm -----------------------------------------------------------------------------------------
+
+RPM_DIR = $(BUILD)/rpm
+RPMBUILD = SOURCE_DATE_EPOCH=$(CHANGELOG_TIME) rpmbuild --define '_topdir $(abspath $(RPM_DIR))' \
+	--define 'clamp_mtime_to_source_date_epoch 1' --define 'use_source_date_epoch_as_buildtime 1' \
+	--define '_buildhost localhost'
+
+rpm: package-dependencies $(BUILD)/h2sess-$(VERSION).tar.gz ## make rpm packages, binary and source, in BUILD/rpm
+	rm -rf $(RPM_DIR)
+	mkdir -p $(RPM_DIR)/SOURCES
+	cp $(BUILD)/h2sess-$(VERSION).tar.gz $(RPM_DIR)/SOURCES
+	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u BUILD -u CC -u CFLAGS $(RPMBUILD) -ba packaging/rpm/h2sess.spec
+	rm -rf $(RPM_DIR)/BUILD $(RPM_DIR)/BUILDROOT
+	@ls -l $(RPM_DIR)/RPMS/* $(RPM_DIR)/SRPMS
+
+rpm-check: rpm ## judge the rpm packages: rpmlint, and whether a second build makes the same
+	rpmlint -c packaging/rpm/rpmlint.toml packaging/rpm/h2sess.spec $(RPM_DIR)/RPMS/*/*.rpm $(RPM_DIR)/SRPMS/*.rpm
+	$(MAKE) rpm DEPENDENCIES=skip RPM_DIR=$(BUILD)/rpm-again
+	cd $(RPM_DIR) && for f in */*.rpm */*/*.rpm; do cmp $$f $(abspath $(BUILD)/rpm-again)/$$f || exit 1; done
+	@echo "rpm-check: rpmlint has nothing to say, and a second build is the same"
+
 package-dependencies:
 ifneq ($(DEPENDENCIES),skip)
 	@$(COMMON)/install-dependencies build package
@@ -106,4 +129,4 @@ symbols: $(LIB) ## write the Debian symbols file anew
 		grep "^ $$name@" $(SYMBOLS) 2>/dev/null || echo " $$name@H2SESS_0 $(VERSION)"; \
 	done; } > $(BUILD)/libh2sess0.symbols
 	cp $(BUILD)/libh2sess0.symbols $(SYMBOLS)
-.PHONY: deb deb-check symbols
+.PHONY: deb deb-check rpm rpm-check symbols
