@@ -90,6 +90,8 @@ $(WORKER): $(WORKER_OBJ) $(LIB)
 
 comma = ,
 
+$(BUILD)/obj/controld/health.o: api/openapi.yaml # its text is in there
+
 $(DAEMON): $(DAEMON_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(OWN_LDFLAGS) $(LDFLAGS) -o $@ $(DAEMON_OBJ) $(call pkg_libs,$(DAEMON_PKGS))
