@@ -46,7 +46,7 @@ static void try_selection(const struct condition *condition)
 	enum selection selection;
 	int64_t offset, length;
 
-	version_init(&version, 1000, modified);
+	version_init(&version, 1000, modified, NULL);
 	selection = select_part(&version, condition, &offset, &length);
 	if (selection == SELECT_ALL)
 		require(offset == 0 && length == 1000);

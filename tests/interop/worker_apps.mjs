@@ -2,12 +2,13 @@
 //
 // The apps echo and static, seen by Node's client.
 import assert from 'node:assert';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, openSync, closeSync, ftruncateSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, openSync, closeSync, ftruncateSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { certificate, connect, request, temporary, worker } from './worker_support.mjs';
+import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib';
+import { build, certificate, connect, request, temporary, worker } from './worker_support.mjs';
 
 test('echo answers with what it received', async (t) => {
   const dir = temporary(t);
@@ -101,7 +102,7 @@ test('static serves the files below its directory', async (t) => {
   ftruncateSync(sparse, 10 * 2 ** 30);
   closeSync(sparse);
 
-  const { ready } = await worker(t, dir,
+  const { child, ready } = await worker(t, dir,
     ['--listen', '127.0.0.1:0', ...certificate(dir), '--app', `static:${www}`]);
   const session = connect(t, ready.listen[0].port);
   const get = (path, headers) => request(session, { ':path': path, ...headers });
@@ -171,6 +172,46 @@ test('static serves the files below its directory', async (t) => {
     assert.equal(beyond.headers['content-range'], 'bytes */10');
   });
 
+  await t.test('conditions that must hold', async () => {
+    const { headers: first } = await get('/a%20b.txt');
+    const status = async (headers) => (await get('/a%20b.txt', headers)).headers[':status'];
+    assert.equal(await status({ 'if-match': first.etag }), 200);
+    assert.equal(await status({ 'if-match': '"another"' }), 412);
+    assert.equal(await status({ 'if-unmodified-since': first['last-modified'] }), 200);
+    assert.equal(await status({ 'if-unmodified-since': 'Sun, 06 Nov 1994 08:49:37 GMT' }), 412);
+    assert.equal(await status({ range: 'bytes=0-1', 'if-range': '"another"' }), 200);
+  });
+
+  await t.test('compressed files beside the file', async () => {
+    const text = 'x'.repeat(1000);
+    writeFileSync(join(www, 'app.js'), text);
+    writeFileSync(join(www, 'app.js.gz'), gzipSync(text));
+    writeFileSync(join(www, 'app.js.br'), brotliCompressSync(text));
+    writeFileSync(join(www, 'only.css'), text);
+    writeFileSync(join(www, 'only.css.gz'), gzipSync(text));
+    const accept = (value) => (value === undefined ? {} : { 'accept-encoding': value });
+    for (const [value, encoding, open] of [[undefined, undefined, (b) => b], ['gzip', 'gzip', gunzipSync],
+      ['gzip, deflate, br', 'br', brotliDecompressSync], ['br;q=0.1, gzip', 'gzip', gunzipSync],
+      ['br;q=0', undefined, (b) => b]]) {
+      const { headers, body } = await get('/app.js', accept(value));
+      assert.equal(headers['content-encoding'], encoding, String(value));
+      assert.equal(headers['content-type'], 'text/javascript; charset=utf-8');
+      assert.equal(headers.vary, 'accept-encoding');
+      assert.equal(open(body).toString(), text);
+    }
+    assert.equal((await get('/only.css', accept('br, gzip'))).headers['content-encoding'], 'gzip');
+    const { headers } = await get('/app.js', accept('br'));
+    const again = await get('/app.js', { ...accept('br'), 'if-none-match': headers.etag });
+    assert.equal(again.headers[':status'], 304);
+    assert.equal(again.headers.vary, 'accept-encoding');
+    const plain = await get('/app.js', { 'if-none-match': headers.etag });
+    assert.equal(plain.headers[':status'], 200); // another representation, another tag
+    const { headers: part, body } = await get('/app.js', { ...accept('gzip'), range: 'bytes=0-1' });
+    assert.equal(part['content-encoding'], 'gzip');
+    assert.equal(body.toString('hex'), '1f8b');
+    assert.equal((await get('/big.bin', accept('gzip'))).headers['content-encoding'], undefined);
+  });
+
   await t.test('a 10 GiB file: its end, without reading the rest', async () => {
     const { headers, body } = await get('/sparse', { range: 'bytes=-5' });
     assert.equal(headers['content-range'], 'bytes 10737418235-10737418239/10737418240');
@@ -181,4 +222,50 @@ test('static serves the files below its directory', async (t) => {
     assert.equal(length, '10737418240');
     stream.close();
   });
+
+  await t.test('a 10 GiB file to a slow reader: under a MiB of memory', async () => {
+    const memory = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]);
+    const plain = !/asan|tsan/.test(build);
+    await get('/big.bin'); // what is taken once is there
+    const before = memory();
+    // curl's windows are of 32 MiB, so that it is TCP that says wait.
+    const curl = spawn('curl', ['-sk', '--http2', '--limit-rate', '400K', '-o', '/dev/null', '-w', '%{size_download}',
+      `https://127.0.0.1:${ready.listen[0].port}/sparse`]);
+    t.after(() => curl.kill('SIGKILL'));
+    let most = 0;
+    for (let i = 0; i < 20; i++) {
+      await new Promise((done) => setTimeout(done, 100));
+      most = Math.max(most, memory() - before);
+    }
+    assert.equal(curl.exitCode, null, 'it ended early');
+    assert.ok(most < (plain ? 1024 : 65536), `${most} KiB more`);
+  });
+});
+
+test('static:FILE.ini, below a path of its own', async (t) => {
+  const dir = temporary(t);
+  const www = join(dir, 'www');
+  mkdirSync(join(www, 'sub'), { recursive: true });
+  writeFileSync(join(www, 'home.htm'), 'home');
+  writeFileSync(join(www, 'sub/second.htm'), 'second');
+  writeFileSync(join(www, 'a.txt'), 'text');
+  writeFileSync(join(www, 'a.txt.gz'), 'gz');
+  writeFileSync(join(dir, 'site.ini'), `root = ${www}\nindex = home.htm second.htm\nprecompressed = no\n` +
+    'cache-control = max-age=60\n[types]\nhtm = text/x-home\n');
+  const { ready } = await worker(t, dir, ['--listen-h2c', '127.0.0.1:0', '--app', `/files=static:${dir}/site.ini`]);
+  const session = connect(t, ready.listen[0].port, { plain: true });
+  const get = (path, headers) => request(session, { ':path': path, ...headers });
+  const home = await get('/files/');
+  assert.equal(home.body.toString(), 'home');
+  assert.equal(home.headers['content-type'], 'text/x-home');
+  assert.equal(home.headers['cache-control'], 'max-age=60');
+  assert.equal((await get('/files/sub/')).body.toString(), 'second');
+  assert.equal((await get('/files')).headers.location, '/files/');
+  assert.equal((await get('/files/sub')).headers.location, '/files/sub/');
+  const { headers, body } = await get('/files/a.txt', { 'accept-encoding': 'gzip' });
+  assert.equal(headers['content-encoding'], undefined);
+  assert.equal(headers.vary, undefined);
+  assert.equal(body.toString(), 'text');
+  assert.equal((await get('/filesystem')).headers[':status'], 404);
+  assert.equal((await get('/')).headers[':status'], 404);
 });

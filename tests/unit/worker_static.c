@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The static app's pure parts, and its walls: targets, selections, opening below a root. */
+#include "libh2sess/apps/static/encoding.h"
 #include "libh2sess/apps/static/root.h"
 #include "libh2sess/apps/static/select.h"
+#include "libh2sess/apps/static/site.h"
 #include "libh2sess/apps/static/target.h"
 #include "libh2sess/apps/static/types.h"
 
@@ -104,7 +106,7 @@ static enum selection selected(const struct condition *condition, int64_t *offse
 	const struct timespec modified = {.tv_sec = 784111777, .tv_nsec = 5};
 	struct version version;
 
-	version_init(&version, 100, modified);
+	version_init(&version, 100, modified, NULL);
 	assert_string_equal(version.etag, "\"2ebc98a1-5-64\"");
 	assert_string_equal(version.last_modified, "Sun, 06 Nov 1994 08:49:37 GMT");
 	return select_part(&version, condition, offset, length);
@@ -125,6 +127,20 @@ static void test_conditions(void **state)
 		{{.if_modified_since = "Sun, 06 Nov 1994 08:49:37 GMT"}, SELECT_NOT_MODIFIED},
 		{{.if_modified_since = "Sun, 06 Nov 1994 08:49:36 GMT"}, SELECT_ALL},
 		{{.if_modified_since = "yesterday"}, SELECT_ALL},
+		{{.if_modified_since = "Sunday, 06-Nov-94 08:49:37 GMT"}, SELECT_NOT_MODIFIED},
+		{{.if_modified_since = "Sun Nov  6 08:49:37 1994"}, SELECT_NOT_MODIFIED},
+		{{.if_match = "\"2ebc98a1-5-64\""}, SELECT_ALL},
+		{{.if_match = "*"}, SELECT_ALL},
+		{{.if_match = "\"a\", \"2ebc98a1-5-64\""}, SELECT_ALL},
+		{{.if_match = "W/\"2ebc98a1-5-64\""}, SELECT_FAILED}, /* strong comparison */
+		{{.if_match = "\"a\""}, SELECT_FAILED},
+		{{.if_match = "\"a\"", .if_none_match = "*"}, SELECT_FAILED},
+		{{.if_unmodified_since = "Sun, 06 Nov 1994 08:49:37 GMT"}, SELECT_ALL},
+		{{.if_unmodified_since = "Sun, 06 Nov 1994 08:49:36 GMT"}, SELECT_FAILED},
+		{{.if_unmodified_since = "yesterday"}, SELECT_ALL},
+		{{.if_match = "\"2ebc98a1-5-64\"",
+		  .if_unmodified_since = "Sun, 06 Nov 1994 08:49:36 GMT"},
+		 SELECT_ALL}, /* If-Match alone counts */
 		{{.if_none_match = "\"a\"", .if_modified_since = "Sun, 06 Nov 1994 08:49:37 GMT"},
 		 SELECT_ALL},
 	};
@@ -303,6 +319,135 @@ static void test_no_descriptor_is_lost(void **state)
 	assert_int_equal(before, after);
 }
 
+static void test_encodings_have_tags_of_their_own(void **state)
+{
+	const struct timespec modified = {.tv_sec = 784111777, .tv_nsec = 5};
+	struct version version;
+
+	(void)state;
+	version_init(&version, 100, modified, "br");
+	assert_string_equal(version.etag, "\"2ebc98a1-5-64-br\"");
+}
+
+static void test_accept_encoding(void **state)
+{
+	static const struct {
+		const char *accept;
+		const char *order; /* letters: b, g, i */
+	} ROWS[] = {
+		{NULL, "i"},
+		{"", "i"},
+		{"gzip, deflate, br", "bgi"},
+		{"br;q=0.5, gzip", "gbi"},
+		{"gzip;q=0.5,br;q=0.50", "bgi"},
+		{"GZIP", "gi"},
+		{"x-gzip", "gi"},
+		{"*", "bgi"},
+		{"*;q=0", "i"},
+		{"br;q=0, *", "gi"},
+		{"gzip;q=0", "i"},
+		{"gzip;q=0.000", "i"},
+		{"identity, gzip;q=0.5", "i"}, /* it likes the file itself better */
+		{"identity;q=0, gzip;q=0.1", "gi"},
+		{" gzip ; q=1.0 ,\tbr ; q=0.001 ", "gbi"},
+		{"gzip;q=2", "i"},
+		{"gzip;q=1.001", "i"},
+		{"gzip;q=0.5x", "i"},
+		{"gzip;level=9", "i"},
+		{"gzipped, brotli", "i"},
+		{",,, ,", "i"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ROWS) / sizeof(*ROWS); i++) {
+		static const char letters[] = {'i', 'g', 'b'};
+		enum encoding order[ENCODINGS];
+		char text[ENCODINGS + 1] = "";
+		size_t n = encoding_order(ROWS[i].accept, order);
+
+		for (size_t j = 0; j < n; j++)
+			text[j] = letters[order[j]];
+		if (strcmp(text, ROWS[i].order))
+			fail_msg("row %zu: %s", i, text);
+	}
+}
+
+static void write_site(char path[64], const char *text)
+{
+	FILE *file;
+
+	strcpy(path, "/tmp/h2sess-site-XXXXXX.ini");
+	file = fdopen(mkstemps(path, 4), "w");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static void test_site_file(void **state)
+{
+	struct site site;
+	char path[64], error[256] = "";
+
+	(void)state;
+	write_site(path, "root = /tmp\nindex = a.html  b.html\nprecompressed = no\n"
+			 "cache-control = max-age=60\n[types]\nHTML = text/x-test\n");
+	assert_int_equal(site_init(&site, path, "/files", error, sizeof(error)), 0);
+	assert_int_equal(site.n_indexes, 2);
+	assert_string_equal(site.indexes[1], "b.html");
+	assert_false(site.precompressed);
+	assert_string_equal(site.cache_control, "max-age=60");
+	assert_int_equal(site.prefix_len, 6);
+	assert_string_equal(site_type_of(&site, "x/a.html"), "text/x-test");
+	assert_string_equal(site_type_of(&site, "a.css"), "text/css; charset=utf-8");
+	site_done(&site);
+	unlink(path);
+}
+
+static void test_site_refusals(void **state)
+{
+	static const char *const ROWS[][2] = {
+		{"index = a\n", ": needs root = DIR"},
+		{"root = /tmp\nnope = 1\n",
+		 ":2: nope: no such key (root, index, precompressed, cache-control)"},
+		{"root = /tmp\nindex = a/b\n", ":2: index: at most 8 names without a slash"},
+		{"precompressed = maybe\n", ":1: precompressed: yes or no"},
+		{"[types]\nx = html\n", ":2: x: a media type (text/plain)"},
+		{"[other]\nx = 1\n", ":2: x: no such section ([types])"},
+		{"words\n", ":1: line: not a [section], a comment or KEY = VALUE"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ROWS) / sizeof(*ROWS); i++) {
+		char path[64], error[256] = "", expected[256];
+		struct site site;
+
+		write_site(path, ROWS[i][0]);
+		snprintf(expected, sizeof(expected), "%s%s", path, ROWS[i][1]);
+		assert_true(site_init(&site, path, "", error, sizeof(error)) < 0);
+		assert_string_equal(error, expected);
+		site_done(&site);
+		unlink(path);
+	}
+}
+
+static void test_site_directory(void **state)
+{
+	struct site site;
+	char error[256] = "";
+
+	(void)state;
+	assert_int_equal(site_init(&site, "/tmp", "", error, sizeof(error)), 0);
+	assert_string_equal(site.indexes[0], "index.html");
+	assert_true(site.precompressed);
+	site_done(&site);
+	assert_true(site_init(&site, "/nowhere/x", "", error, sizeof(error)) < 0);
+	assert_string_equal(error, "No such file or directory");
+	site_done(&site);
+	assert_true(site_init(&site, "", "", error, sizeof(error)) < 0);
+	assert_string_equal(error, "needs a directory (static:DIR)");
+	site_done(&site);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +458,11 @@ int main(void)
 		cmocka_unit_test(test_conditions),
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_if_range),
+		cmocka_unit_test(test_encodings_have_tags_of_their_own),
+		cmocka_unit_test(test_accept_encoding),
+		cmocka_unit_test(test_site_file),
+		cmocka_unit_test(test_site_refusals),
+		cmocka_unit_test(test_site_directory),
 		cmocka_unit_test_setup_teardown(test_walls, make_tree, remove_tree),
 		cmocka_unit_test_setup_teardown(test_walls_without_openat2, make_tree, remove_tree),
 		cmocka_unit_test_setup_teardown(test_no_descriptor_is_lost, make_tree, remove_tree),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conditions are judged in the order of RFC 9110 13.2.2: If-None-Match, else If-Modified-Since;
- * then If-Range, then Range. What cannot be understood is treated as absent, as the RFC wants:
+ * Conditions are judged in the order of RFC 9110 13.2.2: If-Match, else If-Unmodified-Since;
+ * If-None-Match, else If-Modified-Since; then If-Range, then Range. What cannot be understood is treated as absent, as the RFC wants:
  * several ranges, units other than bytes, dates in another form.
  *
  * Entity tags are strong: they hold the time of the last change in nanoseconds, and the size.
@@ -23,28 +23,37 @@ void http_date(time_t when, char ret[HTTP_DATE_SIZE])
 		ret[0] = '\0';
 }
 
+/* RFC 9110 5.6.7: the form of today, and the two that are obsolete and must be understood. */
 static bool parse_http_date(const char *text, time_t *ret)
 {
-	struct tm tm = {0};
-	const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	static const char *const forms[] = {"%a, %d %b %Y %H:%M:%S GMT",
+					    "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"};
 
-	if (!end || *end)
-		return false;
-	*ret = timegm(&tm);
-	return true;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+		struct tm tm = {0};
+		const char *end = strptime(text, forms[i], &tm);
+
+		if (!end || *end)
+			continue;
+		*ret = timegm(&tm);
+		return true;
+	}
+	return false;
 }
 
-void version_init(struct version *version, int64_t size, struct timespec modified)
+void version_init(struct version *version, int64_t size, struct timespec modified,
+		  const char *encoding)
 {
 	version->size = size;
 	version->modified = modified;
-	snprintf(version->etag, sizeof(version->etag), "\"%" PRIx64 "-%lx-%" PRIx64 "\"",
-		 (uint64_t)modified.tv_sec, (unsigned long)modified.tv_nsec, (uint64_t)size);
+	snprintf(version->etag, sizeof(version->etag), "\"%" PRIx64 "-%lx-%" PRIx64 "%s%s\"",
+		 (uint64_t)modified.tv_sec, (unsigned long)modified.tv_nsec, (uint64_t)size,
+		 encoding ? "-" : "", encoding ? encoding : "");
 	http_date(modified.tv_sec, version->last_modified);
 }
 
-/* Is etag one of the list? Weak comparison, RFC 9110 8.8.3.2. */
-static bool list_has(const char *list, const char *etag)
+/* Is etag one of the list? Weak comparison (RFC 9110 8.8.3.2) takes W/"x" for "x". */
+static bool list_has(const char *list, const char *etag, bool weak)
 {
 	size_t len = strlen(etag);
 
@@ -52,7 +61,7 @@ static bool list_has(const char *list, const char *etag)
 		return true;
 	while (*list) {
 		list += strspn(list, " \t,");
-		if (!strncmp(list, "W/", 2))
+		if (weak && !strncmp(list, "W/", 2))
 			list += 2;
 		if (!strncmp(list, etag, len) && strchr(" \t,", list[len]))
 			return true;
@@ -66,10 +75,22 @@ static bool is_unmodified(const struct version *version, const struct condition 
 	time_t since;
 
 	if (condition->if_none_match)
-		return list_has(condition->if_none_match, version->etag);
+		return list_has(condition->if_none_match, version->etag, true);
 	return condition->if_modified_since &&
 	       parse_http_date(condition->if_modified_since, &since) &&
 	       version->modified.tv_sec <= since;
+}
+
+/* The client wants the version that it knows, and this is another one. */
+static bool has_changed(const struct version *version, const struct condition *condition)
+{
+	time_t since;
+
+	if (condition->if_match)
+		return !list_has(condition->if_match, version->etag, false);
+	return condition->if_unmodified_since &&
+	       parse_http_date(condition->if_unmodified_since, &since) &&
+	       version->modified.tv_sec > since;
 }
 
 /* If-Range is a strong comparison: an entity tag, or exactly our date. */
@@ -129,6 +150,8 @@ enum selection select_part(const struct version *version, const struct condition
 {
 	int64_t first, last;
 
+	if (has_changed(version, condition))
+		return SELECT_FAILED;
 	if (is_unmodified(version, condition))
 		return SELECT_NOT_MODIFIED;
 	*ret_offset = 0;

@@ -22,6 +22,8 @@ struct version {
 
 /* What the request says; NULL where it does not. */
 struct condition {
+	const char *if_match;
+	const char *if_unmodified_since;
 	const char *if_none_match;
 	const char *if_modified_since;
 	const char *range;
@@ -33,9 +35,12 @@ enum selection {
 	SELECT_PART,		/* 206 */
 	SELECT_NOT_MODIFIED,	/* 304 */
 	SELECT_NOT_SATISFIABLE, /* 416 */
+	SELECT_FAILED,		/* 412 */
 };
 
-void version_init(struct version *version, int64_t size, struct timespec modified);
+/* encoding: a name that tells encodings of one file apart, or NULL. */
+void version_init(struct version *version, int64_t size, struct timespec modified,
+		  const char *encoding);
 
 /* ret_offset and ret_length: of what is to be sent, for the first two. */
 enum selection select_part(const struct version *version, const struct condition *condition,

@@ -46,14 +46,35 @@ static const struct {
 	{"zip", "application/zip"},
 };
 
-const char *type_of(const char *path)
+const char *type_extension(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	const char *dot = strrchr(slash ? slash + 1 : path, '.');
 
-	for (size_t i = 0; dot && i < sizeof(TYPES) / sizeof(*TYPES); i++) {
-		if (!strcasecmp(dot + 1, TYPES[i].extension))
+	return dot ? dot + 1 : NULL;
+}
+
+const char *type_of(const char *path)
+{
+	const char *extension = type_extension(path);
+
+	for (size_t i = 0; extension && i < sizeof(TYPES) / sizeof(*TYPES); i++) {
+		if (!strcasecmp(extension, TYPES[i].extension))
 			return TYPES[i].type;
 	}
 	return "application/octet-stream";
+}
+
+bool type_is_compressed(const char *type)
+{
+	static const char *const beginnings[] = {
+		"image/avif", "image/gif", "image/jpeg", "image/png",	     "image/webp",
+		"video/",     "audio/",	   "font/woff",	 "application/gzip", "application/zip",
+	};
+
+	for (size_t i = 0; i < sizeof(beginnings) / sizeof(*beginnings); i++) {
+		if (!strncmp(type, beginnings[i], strlen(beginnings[i])))
+			return true;
+	}
+	return false;
 }
