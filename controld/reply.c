@@ -17,6 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* 15 digits bring every decimal number back as it was written: 4.16, not 4.1600000000000001. */
+#define REPLY_FORM (JSON_COMPACT | JSON_REAL_PRECISION(15))
+
 static const char media_json[] = "application/json";
 static const char media_problem[] = "application/problem+json";
 static const char no_memory[] =
@@ -139,7 +142,7 @@ static void reply_object(struct request *request, unsigned status, const char *t
 {
 	struct text text = {0};
 
-	if (!object || json_dump_callback(object, append, &text, JSON_COMPACT) < 0)
+	if (!object || json_dump_callback(object, append, &text, REPLY_FORM) < 0)
 		text.failed = true;
 	text_append(&text, "\n", 1);
 	json_decref(object);
