@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* answer:BYTES: every request gets the response that `bare BYTES` gives: 200, three fields. */
+/*
+ * answer:BYTES: every request gets the response that `bare BYTES` gives: 200, three fields.
+ *
+ * A request for /push/written or /push/received also sends one ALTSVC to every session, with that
+ * receipt, as SIGUSR1 makes the others do.
+ */
 #include <h2sess/app.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +14,31 @@
 
 static char body[BODY_MAX], length[24];
 static size_t body_len;
+
+static void push(struct h2sess_server *server, enum h2sess_receipt receipt)
+{
+	struct h2sess_push altsvc = H2SESS_PUSH_INIT;
+	struct h2sess_fanout_options options = H2SESS_FANOUT_OPTIONS_INIT;
+
+	altsvc.kind = H2SESS_PUSH_ALTSVC;
+	altsvc.alt = "h2=\":8000\"";
+	altsvc.origin = "https://example.org";
+	options.kind = H2SESS_FANOUT_PUSH;
+	options.push = &altsvc;
+	options.receipt = receipt;
+	if (h2sess_fanout_start(server, &options, NULL) < 0)
+		abort();
+}
+
+static void obey(const struct h2sess_event *ev)
+{
+	const char *path = h2sess_stream_header(ev->stream, ":path");
+
+	if (!path || strncmp(path, "/push/", 6) != 0)
+		return;
+	push(ev->server, strcmp(path, "/push/written") == 0 ? H2SESS_RECEIPT_WRITTEN
+							    : H2SESS_RECEIPT_RECEIVED);
+}
 
 static void on_stream(const struct h2sess_event *ev, void *user)
 {
@@ -22,6 +52,7 @@ static void on_stream(const struct h2sess_event *ev, void *user)
 	};
 
 	(void)user;
+	obey(ev);
 	if (h2sess_stream_respond(ev->stream, fields, 3, 0) == 0)
 		h2sess_stream_end(ev->stream, body, body_len);
 }
