@@ -25,7 +25,10 @@
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-/* Collect frames into the loop's buffer. Returns how many bytes, or a negative error. */
+/*
+ * Collect frames into the loop's buffer, and behind the last one the PING that pushes wait for: it
+ * leaves in the same write. Returns how many bytes, or a negative error.
+ */
 static ssize_t gather(struct h2sess_session *s)
 {
 	size_t failures = s->loop->memory.failures;
@@ -40,6 +43,8 @@ static ssize_t gather(struct h2sess_session *s)
 			n = NGHTTP2_ERR_NOMEM;
 		if (n < 0)
 			return n == NGHTTP2_ERR_NOMEM ? H2SESS_ENOMEM : H2SESS_EPROTOCOL;
+		if (n == 0 && session_push_barrier(s))
+			continue;
 		if (n == 0)
 			break;
 		memcpy(buf + s->gathered, data, (size_t)n);
@@ -56,10 +61,8 @@ static int write_round(struct h2sess_session *s)
 
 	session_push_barrier(s);
 	n = gather(s);
-	if (n < 0)
+	if (n <= 0)
 		return (int)n;
-	if (n == 0)
-		return session_push_barrier(s) ? 1 : 0;
 	s->gathered = 0;
 	r = conn_write(s->conn, s->loop->write_buf, (size_t)n);
 	if (r < 0)

@@ -36,8 +36,8 @@ static void obey(const struct h2sess_event *ev)
 
 	if (!path || strncmp(path, "/push/", 6) != 0)
 		return;
-	push(ev->server, strcmp(path, "/push/written") == 0 ? H2SESS_RECEIPT_WRITTEN
-							    : H2SESS_RECEIPT_RECEIVED);
+	push(ev->server,
+	     strcmp(path, "/push/written") == 0 ? H2SESS_RECEIPT_WRITTEN : H2SESS_RECEIPT_RECEIVED);
 }
 
 static void on_stream(const struct h2sess_event *ev, void *user)
