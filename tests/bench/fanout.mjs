@@ -8,7 +8,7 @@ import { sleep, startClients, startPeer, startWorker, stopAll } from "./programs
 import { cpuOf, interleave, median, medians, quick, ratio, result } from "./measure.mjs";
 import { h2load } from "./requests.mjs";
 
-const SESSIONS = quick ? 2000 : 10000;
+export const SESSIONS = quick ? 2000 : 10000;
 const PUSHES = quick ? 4 : 12;
 const SETTLE_MS = 300; // for what a server still has to do when the last frame has arrived: receipts
 
@@ -25,7 +25,7 @@ async function startTrigger(worker) {
 }
 
 // One push to all of a server's clients. Microseconds from its cause to the first and the last receipt.
-async function push(clients, cause) {
+export async function push(clients, cause) {
   await clients.ask("expect");
   const begin = nowUs();
   cause();

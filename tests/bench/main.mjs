@@ -4,11 +4,12 @@
 // of everything; BENCH_GATE makes a target that is missed exit status 1. Exit status 2: it could not be measured.
 
 import { makeCertificate } from "./programs.mjs";
+import { rows as api } from "./api.mjs";
 import { rows as fanout } from "./fanout.mjs";
 import { rows as requests } from "./requests.mjs";
 import { rows as sessions } from "./sessions.mjs";
 
-const rows = [...requests, ...sessions, ...fanout];
+const rows = [...requests, ...sessions, ...fanout, ...api];
 const wanted = (process.env.BENCH ?? "").split(",").filter(Boolean);
 const chosen = rows.filter(({ name }) => !wanted.length || wanted.some((prefix) => name.startsWith(prefix)));
 

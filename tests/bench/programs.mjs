@@ -98,6 +98,15 @@ function residentOf(pid) {
   return Number(/^Rss: +(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/smaps_rollup`, "latin1"))[1]);
 }
 
+// Until it is true, at most as long as a program may take to start.
+export async function until(what, isTrue) {
+  const end = Date.now() + STARTING_MS;
+  while (!await isTrue()) {
+    if (Date.now() > end) throw new Error(`${what}: not after ${STARTING_MS / 1000} s`);
+    await sleep(20);
+  }
+}
+
 function server(child, name, ports, more = {}) {
   return {
     name, ports, port: ports[0], pid: child.pid,
@@ -117,11 +126,10 @@ export async function startPeer(name, args = [], tls = true) {
 }
 
 async function readyFile(child, file) {
-  const until = Date.now() + STARTING_MS;
-  while (!fs.existsSync(file)) {
-    if (child.exitCode !== null || Date.now() > until) throw new Error(child.complaint());
-    await sleep(20);
-  }
+  await until(child.spawnargs.join(" "), () => {
+    if (child.exitCode !== null) throw new Error(child.complaint());
+    return fs.existsSync(file);
+  });
   const ready = JSON.parse(fs.readFileSync(file));
   fs.rmSync(file);
   return ready;
@@ -152,12 +160,12 @@ export async function startDaemon() {
   return server(child, "h2sess-controld", [ready.api[0].port], { rpc, token });
 }
 
-// The clients program: ask("open 1000") gives the words of its answer.
-export async function startClients(servers, tls = true) {
-  const child = start(1, path.join(build, "tests/bench/clients"),
-    [tls ? "tls" : "h2c", ...servers.flatMap((s) => s.ports.map(String))], "pipe");
+// A program of this directory that answers lines: ask("open 1000") gives the words of the answer.
+export async function startAsked(name, args, greets = true) {
+  const child = start(1, path.join(build, "tests/bench", name), args, "pipe");
   const next = lines(child);
   child.stdin.on("error", () => {});
+  if (greets) await within(ANSWER_MS, name, next());
   return {
     ask: async (what) => {
       child.stdin.write(`${what}\n`);
@@ -165,6 +173,10 @@ export async function startClients(servers, tls = true) {
     },
     stop: () => stop(child),
   };
+}
+
+export function startClients(servers, tls = true) {
+  return startAsked("clients", [tls ? "tls" : "h2c", ...servers.flatMap((s) => s.ports.map(String))], false);
 }
 
 // Run a load generator on the clients' core until it ends.
