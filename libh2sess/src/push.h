@@ -25,7 +25,7 @@ struct push {
 	int told; /* outcome as of the last call of fn */
 };
 
-void push_free(struct push *p);
+void push_free(struct h2sess_session *s, struct push *p);
 /*
  * True when nothing more can become of it that anybody asked for. A drain is followed until its
  * session has ended.

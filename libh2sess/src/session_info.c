@@ -95,7 +95,7 @@ static void pushed_free(struct h2sess_session *s, struct session_pushed *p)
 	list_del(&p->link);
 	s->n_pushed--;
 	push_value_unref(p->value);
-	mem_free(p);
+	block_free(&s->loop->memory.blocks, p);
 }
 
 static bool is_same_subject(const struct push_value *a, const struct push_value *b)
@@ -125,7 +125,7 @@ void session_pushed_add(struct h2sess_session *s, struct push_value *value, uint
 	struct session_pushed *p;
 
 	make_room(s, value);
-	p = mem_calloc(1, sizeof(*p));
+	p = block_calloc(&s->loop->memory.blocks, 1, sizeof(*p));
 	if (!p)
 		return; /* a property is poorer; the push itself is not touched */
 	list_add_tail(&s->pushed, &p->link);

@@ -20,10 +20,10 @@
 
 #include <string.h>
 
-void push_free(struct push *p)
+void push_free(struct h2sess_session *s, struct push *p)
 {
 	push_value_unref(p->value);
-	mem_free(p);
+	block_free(&s->loop->memory.blocks, p);
 }
 
 /* ---- waiting --------------------------------------------------------------------------------- */
@@ -151,7 +151,7 @@ int session_push_value(struct h2sess_session *s, struct push_value *value,
 
 	if (r < 0)
 		return r;
-	p = mem_calloc(1, sizeof(*p));
+	p = block_calloc(&s->loop->memory.blocks, 1, sizeof(*p));
 	if (!p)
 		return H2SESS_ENOMEM;
 	p->value = push_value_ref(value);

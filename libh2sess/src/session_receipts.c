@@ -385,7 +385,7 @@ static void report_list(struct h2sess_session *s, struct list *head)
 			continue;
 		list_del(&p->link);
 		s->n_pushes--;
-		push_free(p);
+		push_free(s, p);
 	}
 }
 
@@ -432,7 +432,7 @@ void session_push_done(struct h2sess_session *s)
 
 		/* `written` was the last word, and the session is gone */
 		call(NULL, p, H2SESS_REASON_SESSION_GONE, true);
-		push_free(p);
+		push_free(s, p);
 	}
 	s->n_pushes = 0;
 }
