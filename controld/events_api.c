@@ -159,7 +159,7 @@ static void open_stream(struct request *request, struct wish *wish)
 
 void handle_events(struct request *request)
 {
-	const struct controld *controld = request->controld;
+	struct controld *controld = request->controld;
 	struct problem problem;
 	struct wish wish = {0};
 	struct text nothing = {0};
@@ -172,6 +172,7 @@ void handle_events(struct request *request)
 		text_add(&nothing, "");
 		request_reply_text(request, 200, "text/event-stream", &nothing);
 	} else if (controld->streams.count >= (size_t)controld->options.event_streams) {
+		metrics_count_limit(&controld->metrics, "event_streams", 1);
 		request_refuse(request, PROBLEM_TOO_MANY_STREAMS, NULL, NULL);
 	} else {
 		open_stream(request, &wish);

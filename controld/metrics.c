@@ -30,6 +30,16 @@ struct one_call {
 	char boot[WORKER_BOOT_MAX + 1];
 };
 
+static const struct {
+	const char *member;
+	const char *metric;
+	const char *help;
+} of_workers[METRICS_OF_WORKERS] = {
+#define X(name, member, metric, help) {member, metric, help},
+	METRICS_WORKER_LIST(X)
+#undef X
+};
+
 static void write_head(struct text *text, const char *name, const char *type, const char *help)
 {
 	text_format(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
@@ -46,6 +56,53 @@ static void write_sessions(const struct controld *controld, struct text *text)
 		text_format(
 			text, "h2sess_sessions{worker=\"%s\"} %lld\n", worker_name(worker),
 			(long long)json_integer_value(json_object_get(worker->info, "sessions")));
+	}
+}
+
+/* The first of a worker's certificates to end; 0: it has none. */
+static int64_t first_end(const struct worker *worker)
+{
+	const json_t *certificates = json_object_get(worker->info, "certificates"), *one;
+	int64_t first = 0, end;
+	size_t i;
+
+	json_array_foreach(certificates, i, one) {
+		const char *text = json_string_value(json_object_get(one, "notAfter"));
+
+		if (text && time_parse(text, &end) == 0 && (!first || end < first))
+			first = end;
+	}
+	return first;
+}
+
+static void write_certificates(const struct controld *controld, struct text *text)
+{
+	write_head(text, "h2sess_certificate_not_after_seconds", "gauge",
+		   "When the first of a worker's certificates ends, in seconds since 1970.");
+	list_for_each(at, &controld->workers.list) {
+		const struct worker *worker = container_of(at, struct worker, link);
+		int64_t end = worker->boot->superseded ? 0 : first_end(worker);
+
+		if (end)
+			text_format(text,
+				    "h2sess_certificate_not_after_seconds{worker=\"%s\"} %lld\n",
+				    worker_name(worker), (long long)end / 1000);
+	}
+}
+
+static void write_policies(const struct controld *controld, struct text *text)
+{
+	static const char *const states[] = {"active", "paused", "expired", "retracting"};
+
+	write_head(text, "h2sess_policies", "gauge", "Policies, by their state.");
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		unsigned count = 0;
+
+		list_for_each(at, &controld->policies.list)
+			count += strcmp(policy_state_name(
+						&container_of(at, struct policy, link)->record),
+					states[i]) == 0;
+		text_format(text, "h2sess_policies{state=\"%s\"} %u\n", states[i], count);
 	}
 }
 
@@ -86,14 +143,15 @@ static void write_all(struct request *request)
 	text_format(&text, "h2sess_workers %zu\n", controld->workers.count);
 	write_head(&text, "h2sess_event_streams", "gauge", "Event streams that are open.");
 	text_format(&text, "h2sess_event_streams %zu\n", controld->streams.count);
+	write_certificates(controld, &text);
+	write_policies(controld, &text);
 	write_pushes(controld, &text);
 	write_counter(&text, "h2sess_event_gaps_total", "Gaps that readers of events were told.",
 		      controld->streams.gaps);
 	write_limits(&controld->metrics, &text);
-	write_counter(&text, "h2sess_alt_used_total", "Requests with an Alt-Used field.",
-		      controld->metrics.alt_used);
-	write_counter(&text, "h2sess_misdirected_total", "Answers with status 421.",
-		      controld->metrics.misdirected);
+	for (int i = 0; i < METRICS_OF_WORKERS; i++)
+		write_counter(&text, of_workers[i].metric, of_workers[i].help,
+			      controld->metrics.of_workers[i]);
 	request_reply_text(request, 200, METRICS_TYPE, &text);
 }
 
@@ -113,10 +171,9 @@ static void add_stats(struct metrics *metrics, struct boot *boot, json_t *stats)
 	const char *name;
 	json_t *value;
 
-	metrics->alt_used +=
-		grow(json_object_get(stats, "altUsed"), json_object_get(boot->stats, "altUsed"));
-	metrics->misdirected += grow(json_object_get(stats, "misdirected"),
-				     json_object_get(boot->stats, "misdirected"));
+	for (int i = 0; i < METRICS_OF_WORKERS; i++)
+		metrics->of_workers[i] += grow(json_object_get(stats, of_workers[i].member),
+					       json_object_get(boot->stats, of_workers[i].member));
 	json_object_foreach((json_t *)limits, name, value) {
 		metrics_count_limit(metrics, name, grow(value, json_object_get(before, name)));
 	}
