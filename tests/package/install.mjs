@@ -3,12 +3,12 @@
 // `make install`: what it puts where, that a program can be made with it, that the installed worker finds the
 // installed apps, and that what systemd is given is sound: units, users, directories.
 import assert from 'node:assert';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
-import { build, root } from '../interop/worker_support.mjs';
+import { build, connect, request, root, until } from '../interop/worker_support.mjs';
 
 const env = { ...process.env, MAKEFLAGS: '', MAKELEVEL: '' };
 const dir = mkdtempSync(join(tmpdir(), 'install-'));
@@ -71,6 +71,51 @@ test('a program can be made with it', () => {
   execFileSync('cc', ['-std=c11', '-Wall', '-Wextra', '-Werror', '-o', join(dir, 'host'), join(dir, 'host.c'), ...flags,
     `-Wl,-rpath,${join(prefix, 'lib')}`]);
   assert.match(execFileSync(join(dir, 'host'), { encoding: 'utf8' }), /^\d+\.\d+\.\d+\n$/);
+});
+
+// An app from the example's text, with one line of it changed.
+function makeApp(name, from, to) {
+  const text = readFileSync(join(root, 'libh2sess/examples/hello_app.c'), 'utf8');
+  assert.ok(text.includes(from));
+  writeFileSync(join(dir, `${name}.c`), text.replace(from, to));
+  const flags = execFileSync('pkg-config', ['--cflags', '--libs', 'h2sess'],
+    { encoding: 'utf8', env: { ...env, PKG_CONFIG_PATH: join(prefix, 'lib/pkgconfig') } }).trim().split(/\s+/);
+  execFileSync('cc', ['-std=c11', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC', '-o', join(dir, `${name}.so`),
+    join(dir, `${name}.c`), ...flags]);
+  return join(dir, `${name}.so`);
+}
+
+const worker = (...args) => spawnSync(join(prefix, 'bin/h2sess-worker'), ['--listen-h2c', '127.0.0.1:0', ...args],
+  { encoding: 'utf8', timeout: 20000 });
+
+test('an app can be made with it, and serves', async (t) => {
+  const app = makeApp('hello', '"hello"', '"hello"');
+  const ready = join(dir, 'ready');
+  const child = spawn(join(prefix, 'bin/h2sess-worker'), ['--listen-h2c', '127.0.0.1:0', '--app', `${app}:world`,
+    '--ready-file', ready], { stdio: 'ignore' });
+  t.after(() => child.kill('SIGKILL'));
+  await until('a worker', () => existsSync(ready));
+  const { listen } = JSON.parse(readFileSync(ready, 'utf8'));
+  const { body } = await request(connect(t, listen[0].port, { plain: true }), { ':path': '/' });
+  assert.equal(body.toString(), 'hello, world\n');
+});
+
+test('an app of another ABI, or whose init fails, is refused in one line', () => {
+  const rows = [
+    [`${makeApp('abi', '.abi = H2SESS_APP_ABI', '.abi = 99')}:x`, /: made for app ABI 99, this worker has \d+\n$/],
+    [`${makeApp('short', '.size = sizeof(struct h2sess_app)', '.size = 8')}:x`, /: its descriptor is too short or has no init\n$/],
+    [makeApp('named', '"hello"', '"hello"'), /: needs a name to greet\n$/],
+    [`${makeApp('nameless', 'h2sess_app;\nconst struct h2sess_app h2sess_app', 'other_app;\nconst struct h2sess_app other_app')}:x`,
+      /: no app plugin: it has no symbol h2sess_app\n$/],
+    [`${makeApp('server', 'h2sess_on(context->emitter', 'h2sess_on(h2sess_server_emitter(context->server)')}:x`,
+      /: it registers on the server; an app's emitter is the context's\n$/],
+  ];
+  for (const [app, rule] of rows) {
+    const { status, stderr } = worker('--app', app);
+    assert.equal(status, 2, stderr);
+    assert.match(stderr, rule);
+    assert.equal(stderr.split('\n').length, 2, stderr);
+  }
 });
 
 // The shipped configuration is refused for the certificate that it has to be given, and for nothing else.
