@@ -92,8 +92,8 @@ struct h2sess_control {
 	struct h2sess_fanout_session *changes; /* room for CONTROL_CHANGES_MAX; NULL until needed */
 	uv_timer_t fanout_timer;
 	uint64_t sessions_told;
-	uint64_t down_since; /* uv_now(), 0: up */
-	char why[128];	     /* the link was down the last time */
+	uint64_t down_since;	/* uv_now(), 0: up */
+	char why[LINK_WHY_MAX]; /* the link was down the last time */
 	bool flushed;
 	bool closing;
 };

@@ -21,6 +21,7 @@
 
 #include "memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -230,8 +231,11 @@ static void on_deadline(uv_timer_t *timer)
 static void hello_refused(struct control_link *link, const struct rpc_message *m)
 {
 	const char *name = json_string_value(json_object_get(m->error_data, "code"));
+	char why[LINK_WHY_MAX];
 
-	fail(link, name ? name : m->error_message);
+	snprintf(why, sizeof(why), "the daemon refuses this worker: %s%s%s", m->error_message,
+		 name ? ", " : "", name ? name : "");
+	fail(link, why);
 }
 
 static void hello_answered(struct control_link *link, const struct rpc_message *m)

@@ -13,6 +13,7 @@
 #define LINK_GOODBYE_TIMEOUT_MS 1000   /* for a last error to be read before the end */
 #define LINK_OUTPUT_ROOM (256u * 1024) /* events and updates wait above this many bytes */
 #define LINK_OUTPUT_MAX ((size_t)16 * 1024 * 1024) /* answers too: the connection ends there */
+#define LINK_WHY_MAX 256			   /* bytes of the reason that a link is down */
 #define LINK_WRITE_LINES 64			   /* lines in one write */
 
 /* Whom a link asks and tells; on the control thread. */

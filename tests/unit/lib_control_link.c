@@ -277,7 +277,8 @@ static void a_refused_hello_slows_it_down_to_a_second(void **state)
 	}
 	assert_int_equal(scene->ups, 0);
 	assert_int_equal(scene->downs, 6);
-	assert_string_equal(scene->why, "ERR_WORKER_NAME_IN_USE");
+	assert_string_equal(scene->why,
+			    "the daemon refuses this worker: x, ERR_WORKER_NAME_IN_USE");
 	assert_int_equal(scene->link.backoff_ms, LINK_BACKOFF_MAX_MS);
 }
 
