@@ -282,6 +282,15 @@ install-programs: all $(BUILD)/install/h2sess-worker $(BUILD)/install/h2sess.pc
 
 # ---- the rest ------------------------------------------------------------------------------------
 
+# Both change with the ABI's number alone (tests/package/abi.mjs holds the library against them).
+ABI = 0
+abi-baseline: $(LIB) ## freeze header and types of an ABI anew: ABI=N, when the number changes
+	mkdir -p tests/abi/$(ABI)/h2sess
+	cp libh2sess/include/h2sess/*.h $(filter-out %/methods.def %/problems.def,$(wildcard api/h2sess/*.def)) \
+		tests/abi/$(ABI)/h2sess
+	abidw --headers-dir libh2sess/include --drop-private-types --exported-interfaces-only --no-elf-needed \
+		--no-comp-dir-path --no-corpus-path --no-show-locs $(LIB) > tests/abi/libh2sess.abi
+
 demo: dependencies ## a worker, a controld, curl lines to paste, and the live event stream
 	$(MAKE) -j$(JOBS) all
 	@H2SESS_BUILD=$(BUILD) packaging/common/demo
@@ -305,7 +314,7 @@ help: ## this list
 	@sed -n 's/^\([a-z][a-z -]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all lib worker controld tests fuzzers check check-fast dependencies lint format-check format \
+.PHONY: abi-baseline all lib worker controld tests fuzzers check check-fast dependencies lint format-check format \
 	tidy cppcheck install install-programs demo fuzz benchmarks bench clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -19,6 +19,7 @@
 #include "fanout.h"
 
 #include "memory.h"
+#include "open_struct.h"
 #include "server.h"
 #include "session.h"
 
@@ -118,12 +119,13 @@ void fanout_changed(struct h2sess_fanout *f)
 /* A push to whatever session: one to a stream means one session's. */
 static int use_push(struct h2sess_fanout *f, const struct h2sess_push *push)
 {
-	int r;
+	struct h2sess_push own;
+	int r = open_struct_read(&own, sizeof(own), push);
 
-	if (push->size < sizeof(*push) || push->kind == H2SESS_PUSH_ALTSVC_STREAM)
+	if (r < 0 || own.kind == H2SESS_PUSH_ALTSVC_STREAM)
 		return H2SESS_EINVAL;
-	r = push_value_new(push, &f->value);
-	return r == 0 && f->lint ? h2sess_lint(NULL, push, NULL) : r;
+	r = push_value_new(&own, &f->value);
+	return r == 0 && f->lint ? h2sess_lint(NULL, &own, NULL) : r;
 }
 
 static int use_kind(struct h2sess_fanout *f, const struct h2sess_fanout_options *o)
@@ -239,15 +241,15 @@ static void launch(struct h2sess_fanout *f)
 int h2sess_fanout_start(struct h2sess_server *srv, const struct h2sess_fanout_options *options,
 			struct h2sess_fanout **ret)
 {
+	struct h2sess_fanout_options own;
 	struct h2sess_fanout *f;
 	int r;
 
-	if (!srv || !options || options->size < sizeof(*options))
+	if (!srv || !options || open_struct_read(&own, sizeof(own), options) < 0)
 		return H2SESS_EINVAL;
-	if (isnan(options->per_second) || options->per_second < 0 ||
-	    options->per_second > PER_SECOND_MAX)
+	if (isnan(own.per_second) || own.per_second < 0 || own.per_second > PER_SECOND_MAX)
 		return H2SESS_ERANGE;
-	r = fanout_new(srv, options, &f);
+	r = fanout_new(srv, &own, &f);
 	if (r < 0)
 		return r;
 	atomic_fetch_add(&f->references, 1); /* until we are through with it */
@@ -293,15 +295,12 @@ int h2sess_fanout_counts(struct h2sess_fanout *f, struct h2sess_fanout_counts *r
 	struct h2sess_fanout_counts sum = {.size = sizeof(sum)};
 	size_t i;
 
-	if (ret->size < sizeof(*ret))
-		return H2SESS_EINVAL;
 	for (i = 0; i < f->n_parts; i++) {
 		uv_mutex_lock(&f->parts[i].lock);
 		add_counts(&sum, &f->parts[i].counts);
 		uv_mutex_unlock(&f->parts[i].lock);
 	}
-	*ret = sum;
-	return 0;
+	return open_struct_write(ret, &sum, sizeof(sum));
 }
 
 enum h2sess_fanout_state h2sess_fanout_state(const struct h2sess_fanout *f)
