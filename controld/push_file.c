@@ -81,7 +81,7 @@ static int save(struct pushes *pushes, struct push *push, store_written_fn *fn)
 	for (size_t i = 0; i < push->part_count; i++) {
 		const struct push_part *part = &push->parts[i];
 
-		if (!part->done || part->results.count == 0)
+		if (part->results.count == 0)
 			continue;
 		part_key(push, part, keys[i]);
 		changes[count++] =

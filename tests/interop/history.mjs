@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A recorded history: pushes and events while the daemon and the workers are killed (-9) at random moments; then it is
+// checked offline that
+//
+//   - no acknowledged push is lost, and a key that was sent again made no second push;
+//   - no client got a frame twice, each `received` was received, and nothing `not_sent` ever came;
+//   - every push comes to an end, and its counts sum up;
+//   - events were read in order, each once, and none is missing that no gap spoke of;
+//   - each acknowledged push stands in the audit.
+//
+// The seed is printed; H2SESS_SEED=N plays its choices again, not its timing.
+import assert from 'node:assert/strict';
+import http2 from 'node:http2';
+import { test } from 'node:test';
+
+import { House, certificateFiles, delayed, loopback, until } from './support.mjs';
+
+const CHAOS_MS = 6000;
+const CLIENTS = 8;
+const seed = Number(process.env.H2SESS_SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+// mulberry32
+function generator(state) {
+	return () => {
+		state = (state + 0x6d2b79f5) | 0;
+		let x = Math.imul(state ^ (state >>> 15), 1 | state);
+		x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
+		return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
+	};
+}
+
+const random = generator(seed);
+const below = (n) => Math.floor(random() * n);
+
+// A client that connects again whenever its worker has gone; frames: alt -> how often it came.
+class Client {
+	constructor(worker) {
+		this.worker = worker; // a function: the one that lives now
+		this.frames = [];
+		this.connect();
+	}
+
+	connect() {
+		if (this.stopped)
+			return;
+		const session = http2.connect(`https://localhost:${this.worker().port}`, { ca: certificateFiles().pem, lookup: loopback });
+		this.session = session;
+		session.on('altsvc', (alt) => this.frames.push(alt));
+		session.on('error', () => {});
+		session.on('close', () => setTimeout(() => this.connect(), 20).unref());
+	}
+
+	stop() {
+		this.stopped = true;
+		this.session.destroy();
+	}
+}
+
+class History {
+	constructor(house) {
+		this.house = house;
+		this.pushes = []; // {alt, key, ids, body, answered}
+		this.events = [];
+		this.running = true;
+		this.kills = { daemon: 0, worker: 0 };
+	}
+
+	// A request that is made again until it is answered; every answer is of the same push.
+	async make(target, body, record) {
+		while (this.running) {
+			try {
+				const { status, body: answer } = await this.house.request('POST', target, body, { 'idempotency-key': record.key });
+				record.statuses.push(status);
+				if (status < 300) {
+					record.ids.add(answer.push.id);
+					record.answers++;
+					if (record.answers === 1 && random() < 0.2)
+						continue; // a nervous client
+					return;
+				}
+				if (status !== 503)
+					return;
+			} catch {
+				record.broken++;
+			}
+			await delayed(20);
+		}
+	}
+
+	async push(n) {
+		const record = { alt: `h2=":${n + 1}"; ma=1`, key: `key-${n}`, ids: new Set(), statuses: [], answers: 0, broken: 0 };
+		const body = { alt: record.alt, origin: 'https://example.org', wait: random() < 0.5 ? 'written' : 'received', timeout: 1 };
+		let target = '/v1/altsvc';
+		if (random() < 0.5) {
+			body.select = { all: true };
+			if (random() < 0.5)
+				body.perSecond = 10 + below(200);
+			if (random() < 0.5)
+				delete body.wait;
+		} else {
+			const sessions = await this.house.sessions().catch(() => []);
+			if (sessions.length === 0)
+				return;
+			target = `/v1/sessions/${sessions[below(sessions.length)].id}/altsvc`;
+		}
+		this.pushes.push(record);
+		await this.make(target, body, record);
+	}
+
+	async pushForever(first) {
+		for (let n = first; this.running; n += 4) {
+			await this.push(n).catch(() => {});
+			await delayed(below(30));
+		}
+	}
+
+	// One reader that comes back with the last id that it saw.
+	async read() {
+		let last;
+		while (this.running || this.drainReader) {
+			try {
+				const stream = await this.house.events(last ? `?since=${last}` : '');
+				for (let at = 0; (this.running || this.drainReader) && !stream.ended;) {
+					for (; at < stream.list.length; at++) {
+						const one = stream.list[at];
+						this.events.push(one);
+						last = one.id ?? last;
+					}
+					await delayed(10);
+				}
+				stream.close();
+			} catch {
+				await delayed(20);
+			}
+		}
+	}
+
+	async kill(workers) {
+		while (this.running) {
+			await delayed(300 + below(900));
+			if (random() < 0.6) {
+				this.kills.daemon++;
+				await this.house.daemon.kill('SIGKILL');
+				await delayed(below(200));
+				await this.house.startDaemon();
+			} else {
+				this.kills.worker++;
+				const at = below(workers.length);
+				await workers[at].kill('SIGKILL');
+				workers[at] = await this.house.worker({ name: workers[at].workerName, known: false });
+			}
+		}
+	}
+}
+
+async function end(house, id) {
+	for (;;) {
+		const { status, body } = await house.get(`/v1/pushes/${id}?wait=done&timeout=30`);
+		if (status !== 200 || body.push.state !== 'running')
+			return { status, ...body };
+	}
+}
+
+async function outcomes(house, id) {
+	const all = [];
+	for (let next = ''; next !== null;) {
+		const { body } = await house.get(`/v1/pushes/${id}/sessions?limit=1000${next && `&cursor=${next}`}`);
+		all.push(...body.sessions);
+		({ next } = body);
+	}
+	return all;
+}
+
+async function checkPushes(house, history, frames) {
+	let done = 0;
+	for (const record of history.pushes) {
+		const came = frames.get(record.alt) ?? 0;
+		assert.ok(record.ids.size <= 1, `two pushes of ${record.key}: ${[...record.ids]}`);
+		if (record.ids.size === 0)
+			continue;
+		const [id] = record.ids;
+		const { status, push } = await end(house, id);
+		assert.equal(status, 200, `the acknowledged push ${id} is lost`);
+		const sum = push.queued + push.written + push.received + push.notSent + push.unknown;
+		assert.equal(sum, push.matched, JSON.stringify(push));
+		assert.equal(push.queued, 0);
+		const sessions = await outcomes(house, id);
+		const known = (outcome) => sessions.filter((one) => one.outcome === outcome).length;
+		assert.ok(came >= push.received, `${id}: ${came} came, ${push.received} received`);
+		assert.ok(came <= push.matched - push.notSent || push.matched === 0, `${id}: ${came} came: ${JSON.stringify(push)}`);
+		assert.deepEqual([known('received'), known('not_sent')], [push.received, push.notSent], JSON.stringify([push, sessions]));
+		done++;
+	}
+	return done;
+}
+
+// What the daemon says to this reader alone: its id is only how far the reader is.
+const isOwn = (one) => one.type === 'bookmark' || one.type === 'snapshot' || (one.type === 'gap' && !one.worker);
+
+function checkEvents(read, log) {
+	const events = read.filter((one) => !isOwn(one));
+	const number = (one) => Number(one.id.split('-')[1]);
+	for (let i = 1; i < events.length; i++)
+		assert.ok(number(events[i]) > number(events[i - 1]), `${events[i - 1].id} before ${events[i].id}`);
+	const seen = new Set(events.map((one) => one.id));
+	const missing = log.filter((one) => !isOwn(one) && number(one) > number(events[0]) &&
+		number(one) < number(events.at(-1)) && !seen.has(one.id));
+	const told = read.filter((one) => isOwn(one) && one.type === 'gap').reduce((sum, one) => sum + (one.data.count ?? 0), 0);
+	assert.equal(missing.length, told, `missing: ${missing.map((one) => one.id)}`);
+	return events.length;
+}
+
+test('nothing acknowledged is lost, nothing comes twice, and everything is accounted for', async (t) => {
+	t.diagnostic(`H2SESS_SEED=${seed}`);
+	const house = await House.open(t);
+	const workers = [await house.worker({ name: 'edge1' }), await house.worker({ name: 'edge2' })];
+	const clients = Array.from({ length: CLIENTS }, (_, i) => new Client(() => workers[i % 2]));
+	t.after(() => clients.forEach((client) => client.stop()));
+	await until('every session', async () => (await house.sessions()).length === CLIENTS);
+	const history = new History(house);
+	const reader = history.read();
+	const actors = [0, 1, 2, 3].map((n) => history.pushForever(n));
+	const killer = history.kill(workers);
+	await delayed(CHAOS_MS);
+	history.drainReader = true;
+	history.running = false;
+	await Promise.all([...actors, killer]);
+	await until('both workers', async () => (await house.get('/v1/workers')).body.workers?.length === 2);
+
+	const frames = new Map();
+	const acknowledged = history.pushes.filter((record) => record.ids.size);
+	for (const record of acknowledged)
+		await end(house, [...record.ids][0]);
+	for (const client of clients) {
+		const mine = client.frames;
+		assert.equal(new Set(mine).size, mine.length, `a frame came twice: ${mine}`);
+		for (const alt of mine)
+			frames.set(alt, (frames.get(alt) ?? 0) + 1);
+	}
+	const pushes = await checkPushes(house, history, frames);
+
+	const complete = await house.events('?since=x-0');
+	const newest = await until('the log', () => complete.list.at(-1));
+	await until('the reader is there', () => history.events.some((one) => one.id === newest.id));
+	history.drainReader = false;
+	await reader;
+	const events = checkEvents(history.events, complete.list);
+
+	const entries = [];
+	for (let next = ''; next !== null;) {
+		const { body } = await house.get(`/v1/audit?limit=1000${next && `&cursor=${next}`}`);
+		entries.push(...body.audit);
+		({ next } = body);
+	}
+	const audited = new Set(entries.map((entry) => entry.push));
+	for (const record of acknowledged)
+		assert.ok(audited.has([...record.ids][0]), `not in the audit: ${[...record.ids]}`);
+	t.diagnostic(`${history.kills.daemon} kills of the daemon, ${history.kills.worker} of workers; ${pushes} pushes, ${events} events`);
+	assert.ok(pushes > 20 && history.kills.daemon + history.kills.worker >= 3);
+});
