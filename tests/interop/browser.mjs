@@ -103,7 +103,7 @@ async function openFirefox(t, command, url) {
   }));
   t.after(() => socket.destroy());
   const marionette = new Marionette(socket);
-  await marionette.ask('WebDriver:NewSession', { capabilities: { alwaysMatch: { acceptInsecureCerts: true } } });
+  await marionette.ask('WebDriver:NewSession', { acceptInsecureCerts: true });
   await marionette.ask('WebDriver:Navigate', { url });
   if (!screenshots) return;
   const { value } = await marionette.ask('WebDriver:TakeScreenshot', { full: false });
