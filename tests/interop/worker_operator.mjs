@@ -2,7 +2,7 @@
 //
 // h2sess-worker in an operator's hands: apps by host and path, reload of everything, balancers, logs, users.
 import assert from 'node:assert';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import http2 from 'node:http2';
@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import tls from 'node:tls';
 import { House } from './support.mjs';
-import { certificate, connect, program, request, temporary, until, worker } from './worker_support.mjs';
+import { build, certificate, connect, program, request, temporary, until, worker } from './worker_support.mjs';
 
 const plain = ['--listen-h2c', '127.0.0.1:0'];
 const jsonLines = (file) => (existsSync(file) ? readFileSync(file, 'utf8') : '').split('\n').filter(Boolean);
@@ -243,6 +243,40 @@ test('--log-format json: refusals have thing and rule', () => {
   assert.equal(line.level, 'err');
   assert.equal(line.thing, '--app static:/nowhere');
   assert.equal(line.rule, 'No such file or directory');
+});
+
+// ---- the service manager ----
+
+test('a service manager is told READY, RELOADING, WATCHDOG, MAINPID and STOPPING', async (t) => {
+  const dir = temporary(t);
+  const ready = join(dir, 'ready');
+  const child = spawn(join(build, 'tests/service_manager_main'), [join(dir, 'notify'), '--', program, ...plain,
+    '--app', 'echo', '--ready-file', ready], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => child.kill('SIGKILL'));
+  const lines = [];
+  let rest = '';
+  child.stdout.setEncoding('utf8').on('data', (data) => {
+    const all = (rest + data).split('\n');
+    rest = all.pop();
+    lines.push(...all);
+  });
+  const saw = (text, from = 0) => until(text, () => {
+    const at = lines.findIndex((line, i) => i >= from && line.startsWith(text));
+    return at >= 0 && at + 1;
+  });
+  await saw('READY=1');
+  const { pid } = JSON.parse(readFileSync(ready, 'utf8'));
+  await saw('WATCHDOG=1', await saw('WATCHDOG=1'));
+  process.kill(pid, 'SIGHUP');
+  await saw('READY=1', await saw('MONOTONIC_USEC=', await saw('RELOADING=1')));
+  process.kill(pid, 'SIGUSR2');
+  const main = await saw('MAINPID=');
+  const next = Number(lines[main - 1].slice('MAINPID='.length));
+  t.after(() => { try { process.kill(next, 'SIGKILL'); } catch { /* it has ended */ } });
+  assert.equal(JSON.parse(readFileSync(ready, 'utf8')).pid, next);
+  await saw('READY=1', main); // the successor's own, once it is the main process
+  process.kill(next, 'SIGTERM');
+  await saw('STOPPING=1', main);
 });
 
 // ---- users, names ----
