@@ -161,9 +161,13 @@ static void on_wakeup(uv_async_t *async)
 
 /* ---- the link's handler: the control thread -------------------------------------------------- */
 
+/* A hello says it all: no update is due for what changed before. */
 static json_t *on_hello(void *user)
 {
-	return control_hello(user);
+	struct h2sess_control *control = user;
+
+	atomic_store(&control->changed, false);
+	return control_hello(control);
 }
 
 static void on_up(void *user, const json_t *result)

@@ -562,7 +562,7 @@ test('what is no message is answered with an error and ends the connection', asy
 	for (const [line, code] of rows) {
 		const link = await scene.daemon.up();
 		link.socket.write(line);
-		const error = await link.messages.next('an error');
+		const error = await link.message('an error', ({ error: e }) => e);
 		assert.equal(error.id, null);
 		assert.equal(error.error.code, code, line);
 		await within(link.closed, 'the end of the connection');
@@ -593,9 +593,10 @@ test('lines may come octet by octet, and many at once', async (t) => {
 
 	link.socket.setNoDelay?.(true);
 	for (const octet of line) await new Promise((resolve) => link.socket.write(octet, resolve));
-	assert.equal((await link.messages.next('an answer')).id, 7);
+	const answer = () => link.message('an answer', ({ id }) => id === 7);
+	await answer();
 	link.socket.write(line.repeat(50));
-	for (let i = 0; i < 50; i++) assert.equal((await link.messages.next('an answer')).id, 7);
+	for (let i = 0; i < 50; i++) await answer();
 });
 
 test('what is unknown is refused, or passed over', async (t) => {

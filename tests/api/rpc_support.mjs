@@ -133,12 +133,16 @@ export class Link {
 	}
 
 	/** The next message for which `wanted` holds; others are dropped. */
-	async next(what, wanted) {
+	async message(what, wanted) {
 		for (;;) {
 			const message = await this.messages.next(what);
 			assert.ok(message, `the link closed before ${what}`);
-			if (wanted(message)) return message.params;
+			if (wanted(message)) return message;
 		}
+	}
+
+	async next(what, wanted) {
+		return (await this.message(what, wanted)).params;
 	}
 
 	event(type, wanted = () => true) {
