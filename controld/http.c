@@ -118,6 +118,11 @@ static void connection_open(struct http_server *server, struct MHD_Connection *m
 	list_append(&server->connections, &connection->link);
 }
 
+void http_mark_dirty(struct http_server *server)
+{
+	server->dirty = true;
+}
+
 static void on_connection(void *user, struct MHD_Connection *mhd, void **socket_context,
 			  enum MHD_ConnectionNotificationCode code)
 {
@@ -127,6 +132,9 @@ static void on_connection(void *user, struct MHD_Connection *mhd, void **socket_
 		connection_open(user, mhd, socket_context);
 		return;
 	}
+	/* Out of descriptors MHD takes its listening socket out of its epoll set. One is free now, but
+	 * it is put back at the begin of the next MHD_run() only. */
+	http_mark_dirty(user);
 	if (connection)
 		list_remove(&connection->link);
 	if (connection && connection->stream)
@@ -228,11 +236,6 @@ int http_start(struct controld *controld, const struct listen_spec *spec, bool m
 	watch(server, info->epoll_fd);
 	list_append(&controld->servers, &server->link);
 	return 0;
-}
-
-void http_mark_dirty(struct http_server *server)
-{
-	server->dirty = true;
 }
 
 void http_quiesce(struct http_server *server)

@@ -16,6 +16,7 @@
 
 #include "alt_value.h"
 #include "api_error.h"
+#include "selector.h"
 
 #include <math.h>
 #include <string.h>
@@ -39,80 +40,24 @@ static json_t *number_json(double number)
 	return number == floor(number) ? json_integer((json_int_t)number) : json_real(number);
 }
 
-static int check_label(const json_t *label, struct problem *ret_problem)
-{
-	const char *name;
-	json_t *value;
-
-	if (label && !json_is_object(label))
-		return refuse(PROBLEM_TYPE, "label", "must be an object", ret_problem);
-	json_object_foreach((json_t *)label, name, value) {
-		if (!json_is_string(value))
-			return refuse(PROBLEM_TYPE, "label", "must hold strings", ret_problem);
-	}
-	return 0;
-}
-
-static int check_sample(const json_t *select, struct problem *ret_problem)
-{
-	const json_t *sample = json_object_get(select, "sample");
-	const json_t *by = json_object_get(select, "sampleBy");
-	const char *word = json_string_value(by);
-	double percent = json_number_value(sample);
-
-	if (sample && !json_is_number(sample))
-		return refuse(PROBLEM_TYPE, "sample", "must be a number", ret_problem);
-	if (sample && !(percent > 0 && percent <= 100))
-		return refuse(PROBLEM_RANGE, "sample", "over 0, up to 100", ret_problem);
-	if (by && !word)
-		return refuse(PROBLEM_TYPE, "sampleBy", "must be a string", ret_problem);
-	if (word && strcmp(word, "session") != 0 && strcmp(word, "peer") != 0)
-		return refuse(PROBLEM_VALUE, "sampleBy", "session or peer", ret_problem);
-	return 0;
-}
-
-/* Types and ranges; addresses and the like are the workers' to read. */
-static int check_selector(const json_t *select, struct problem *ret_problem)
-{
-	static const char *const strings[] = {"worker", "sni", "peer", "alpn", "userAgent"};
-	const json_t *encrypted = json_object_get(select, "encrypted");
-	const json_t *all = json_object_get(select, "all");
-
-	if (!json_object_size(select))
-		return refuse(PROBLEM_VALUE, "select", "it is empty; {\"all\":true} means all",
-			      ret_problem);
-	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
-		const json_t *value = json_object_get(select, strings[i]);
-
-		if (value && !json_is_string(value))
-			return refuse(PROBLEM_TYPE, strings[i], "must be a string", ret_problem);
-	}
-	if (encrypted && !json_is_boolean(encrypted))
-		return refuse(PROBLEM_TYPE, "encrypted", "must be true or false", ret_problem);
-	if (all && !json_is_true(all))
-		return refuse(PROBLEM_VALUE, "all", "it can only be true", ret_problem);
-	return check_label(json_object_get(select, "label"), ret_problem) < 0
-		       ? -1
-		       : check_sample(select, ret_problem);
-}
-
 /* ---- members --------------------------------------------------------------------------------- */
 
 static int read_select(struct request *request, const json_t *body, json_t *definition,
 		       struct problem *ret_problem)
 {
 	json_t *select = json_object_get(body, "select");
+	struct selector selector = {0};
+	int r;
 
-	if (!select)
-		return refuse(PROBLEM_VALUE, "select", "it is missing", ret_problem);
-	if (!json_is_object(select))
+	if (select && !json_is_object(select))
 		return refuse(PROBLEM_TYPE, "select", "must be an object", ret_problem);
-	if (body_check_members(&request->body, select, selector_members, ret_problem) < 0)
+	if (select && body_check_members(&request->body, select, selector_members, ret_problem) < 0)
 		return -1;
-	if (check_selector(select, ret_problem) < 0)
-		return -1;
-	json_object_set(definition, "select", select);
-	return 0;
+	r = selector_of_body(request, select, &selector, ret_problem);
+	selector_done(&selector);
+	if (r == 0)
+		json_object_set(definition, "select", select);
+	return r;
 }
 
 static int read_origins(const json_t *origins, json_t *definition, struct problem *ret_problem)

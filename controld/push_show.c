@@ -6,8 +6,8 @@
  * A push to one session tells each change, one to many at most every PUSH_PROGRESS_MS and at the
  * end. Failure mode: no memory: the object lacks what it could not hold, the reader gets a 503.
  */
-#include "alt_value.h"
 #include "controld.h"
+#include "policy_body.h"
 #include "pushes.h"
 #include "text.h"
 
@@ -85,29 +85,17 @@ json_t *push_answer(const struct push *push, bool timed_out)
 
 /* ---- dry runs -------------------------------------------------------------------------------- */
 
-static void see_alternative(const struct alt_alternative *alternative, void *user)
-{
-	int64_t *longest = user;
-	int64_t age = alternative->has_max_age ? alternative->max_age : ALT_MAX_AGE_DEFAULT;
-
-	if (age > *longest)
-		*longest = age;
-}
-
 /* When the last client has forgotten a value that is sent now; null when it is none. */
 static json_t *remembered_until(const struct push *push)
 {
 	json_t *request = push->request ? json_loads(push->request, 0, NULL) : NULL;
-	const char *alt = json_string_value(json_object_get(request, "alt"));
+	int64_t age = policy_body_max_age(request);
 	char text[TIME_TEXT];
-	int64_t longest = -1;
 
-	if (alt && alt_value_parse(alt, strlen(alt), see_alternative, &longest) < 0)
-		longest = -1;
 	json_decref(request);
-	if (longest < 0)
+	if (!age)
 		return json_null();
-	time_text(time_now_ms() + longest * 1000, text);
+	time_text(time_now_ms() + age * 1000, text);
 	return json_string(text);
 }
 

@@ -146,7 +146,7 @@ test('of two that write at once, one is told that the other was first', () => wi
 
 test('a body that is wrong is refused with the member that is', () => withWorker(async (daemon, worker) => {
 	for (const [body, status, code, field] of [
-		[{ ...move(), select: undefined }, 400, 'ERR_INVALID_ARG_VALUE', 'select'],
+		[{ ...move(), select: undefined }, 400, 'ERR_INVALID_ARG_TYPE', 'select'],
 		[move({ select: {} }), 400, 'ERR_INVALID_ARG_VALUE', 'select'], [move({ select: [] }), 400, 'ERR_INVALID_ARG_TYPE', 'select'],
 		[move({ select: { minAge: 1 } }), 400, 'ERR_UNKNOWN_FIELD', 'minAge'],
 		[move({ select: { ids: ['a'] } }), 400, 'ERR_UNKNOWN_FIELD', 'ids'],

@@ -57,7 +57,7 @@ export class Daemon {
 			args.push('--api', '127.0.0.1:0', '--token-file', this.tokenFile);
 		}
 		fs.rmSync(ready, { force: true });
-		this.child = spawn(binary, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+		this.child = spawn(this.binary ?? binary, args, { stdio: ['ignore', 'ignore', 'pipe'] });
 		this.child.stderr.setEncoding('utf8').on('data', (data) => (this.log += data));
 		this.ready = await whenFile(ready, this.child);
 		this.port = this.ready.api.find((api) => api.port)?.port;

@@ -88,7 +88,7 @@ test('errors, rules, outcomes, reasons and event types are those of the tables',
 	const lint = rows('lint.def', /^X\(\w+, \d+, "([\w-]+)", (\w+)/gm);
 	assert.deepEqual([...schemas.Rule.enum].sort(), lint.map(([, rule]) => rule).sort());
 	const daemon = fs.readdirSync('controld').map((file) => fs.readFileSync(`controld/${file}`, 'utf8')).join('');
-	const words = [...daemon.matchAll(/push_warn\(\w+,\s*"([\w-]+)"|"rule",\s*"([\w-]+)"/g)].map(([, a, b]) => a ?? b);
+	const words = [...daemon.matchAll(/push_warn(?:_of_worker)?\(\w+,\s*"([\w-]+)"|"rule",\s*"([\w-]+)"/g)].map(([, a, b]) => a ?? b);
 	assert.deepEqual([...schemas.DaemonWarning.enum].sort(), [...new Set(words)].sort());
 	assert.deepEqual(schemas.Outcome.enum, rows('outcomes.def', /^X\(\w+, \d+, "(\w+)"/gm).map(([, name]) => name));
 	const reasons = rows('reasons.def', /^X\(\w+, \d+, "(\w*)"/gm).map(([, name]) => name);

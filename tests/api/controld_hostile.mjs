@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A hostile world: no descriptors left, a full disk, readers who never read, workers of other versions.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { test } from 'node:test';
+import { Daemon, binary, withDaemon } from './controld_support.mjs';
+import { FakeWorker } from './fake_worker.mjs';
+
+const sanitized = /asan|tsan/.test(process.env.H2SESS_BUILD ?? '');
+const settled = (worker) => worker.call('settle', {}).catch(() => {});
+
+// A daemon below `ulimit`; options as ulimit has them.
+async function limited(options, args = []) {
+	const daemon = new Daemon();
+	daemon.args = args.flatMap((arg) => (arg === '--state' ? [arg, path.join(daemon.dir, 'state.db')] : [arg]));
+	const shell = path.join(daemon.dir, 'limited');
+	fs.writeFileSync(shell, `#!/bin/sh\nulimit ${options}\nexec ${path.resolve(binary)} "$@"\n`, { mode: 0o755 });
+	daemon.binary = shell;
+	return daemon.start();
+}
+
+test('without descriptors: who is connected is served, who comes later waits, and all is well afterwards', async () => {
+	const daemon = await limited('-n 48');
+	const worker = new FakeWorker(daemon.rpc);
+	await worker.start();
+	const stream = await daemon.events('?type=goaway');
+	const crowd = Array.from({ length: 80 }, () => net.connect(daemon.socketPath));
+	crowd.forEach((socket) => socket.on('error', () => {}));
+	await Promise.all(crowd.slice(0, 20).map((socket) => socket.readyState === 'open' || once(socket, 'connect')));
+	worker.event('goaway', `${worker.boot}-1`, { code: 1 });
+	assert.equal((await stream.next()).data.data.code, 1);
+	crowd.forEach((socket) => socket.destroy());
+	assert.equal((await daemon.get('/healthz')).status, 200);
+	await new FakeWorker(daemon.rpc, { name: 'later' }).start();
+	assert.equal((await daemon.get('/v1/workers')).json.workers.length, 2);
+	stream.close();
+	await daemon.end();
+});
+
+test('a full disk: no policy that is not kept, events go on, and it is said', async () => {
+	const small = await limited('-f 600', ['--state']);
+	const origins = Array.from({ length: 300 }, (_, i) => `https://${'h'.repeat(150)}${i}.example`);
+	const kept = [];
+	let refused;
+	for (let i = 0; i < 40 && !refused; i++) {
+		const { status, json } = await small.request('PUT', `/v1/policies/p${i}`, { body: { select: { all: true }, origins } });
+		if (status === 201)
+			kept.push(`p${i}`);
+		else
+			refused = { status, json };
+	}
+	assert.deepEqual([refused?.status, refused?.json.code], [503, 'ERR_STATE']);
+	assert.ok(kept.length >= 1);
+	const names = async () => (await small.get('/v1/policies')).json.policies.map(({ name }) => name).sort();
+	assert.deepEqual(await names(), [...kept].sort());
+	const worker = new FakeWorker(small.rpc, { hello: { capabilities: [] } });
+	const stream = await small.events('?type=goaway');
+	await worker.start();
+	worker.event('goaway', `${worker.boot}-1`, { code: 1 });
+	assert.equal((await stream.next()).data.data.code, 1);
+	stream.close();
+	assert.match(small.log, /state: /);
+	await small.stop('SIGKILL');
+	small.binary = undefined; // there is room again
+	await small.start();
+	assert.deepEqual(await names(), [...kept].sort());
+	assert.equal((await small.request('PUT', '/v1/policies/more', { body: { select: { all: true }, origins } })).status, 201);
+	await small.end();
+});
+
+// A reader that counts octets and looks for the last event.
+function count(daemon, last) {
+	return new Promise((resolve, reject) => {
+		const socket = net.connect(daemon.socketPath);
+		let tail = '';
+		socket.write('GET /v1/events?type=goaway HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n\r\n');
+		socket.setEncoding('latin1').on('error', reject).on('data', (text) => {
+			if (!socket.begun)
+				socket.begun = socket.emit('begun');
+			tail = (tail + text).slice(-256);
+			if (tail.includes(last)) {
+				socket.emit('complete');
+				socket.destroy();
+			}
+		});
+		socket.once('begun', () => resolve(socket));
+	});
+}
+
+const memory = (pid) => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
+
+test('a thousand subscribers of whom a hundred never read', () => withDaemon(['--event-log-bytes', '1000000'], {}, async (daemon) => {
+	const worker = new FakeWorker(daemon.rpc);
+	await worker.start();
+	const readers = [], sleepers = [];
+	for (let i = 0; i < 10; i++)
+		readers.push(...await Promise.all(Array.from({ length: 90 }, () => count(daemon, '"code":"last"'))));
+	for (let i = 0; i < 100; i++) {
+		const socket = net.connect(daemon.socketPath);
+		socket.write('GET /v1/events?type=goaway HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n\r\n');
+		sleepers.push(socket.pause().on('error', () => {}));
+	}
+	while (!/^h2sess_event_streams 1000$/m.test((await daemon.get('/metrics')).text))
+		continue;
+	const before = memory(daemon.child.pid);
+	const complete = Promise.all(readers.map((socket) => once(socket, 'complete')));
+	const tail = 'f'.repeat(8192);
+	for (let i = 0; i < 39; i++)
+		worker.event('goaway', `${worker.boot}-1`, { tail });
+	worker.event('goaway', `${worker.boot}-1`, { code: 'last' });
+	await complete; // nobody waited for those who sleep
+	if (!sanitized)
+		assert.ok(memory(daemon.child.pid) - before < 64, `${memory(daemon.child.pid) - before} MiB more`);
+	assert.equal((await daemon.get('/healthz')).status, 200);
+	sleepers.forEach((socket) => socket.destroy());
+}));
+
+test('a worker of a later version that still speaks ours, and one that does not any more', () => withDaemon([], {}, async (daemon) => {
+	const later = new FakeWorker(daemon.rpc, {
+		hello: { protocol: { min: 1, max: 9 }, capabilities: ['altsvc', 'telepathy'], mood: 'fine' },
+	});
+	const { id } = later.addSession(1, { aura: 'blue' });
+	assert.equal((await later.start()).protocol, 1);
+	later.notify('worker.mood', { mood: 'better' });
+	later.event('levitation', id, {});
+	await settled(later);
+	assert.equal((await daemon.get(`/v1/sessions/${id}`)).json.aura, 'blue');
+	assert.deepEqual((await daemon.get('/v1/workers')).json.workers[0].capabilities, ['altsvc', 'telepathy']);
+	const refused = await daemon.post('/v1/altsvc', { select: { all: true }, alt: 'clear', origin: 'https://a.example' });
+	assert.equal(refused.json.warnings[0].rule, 'capability');
+	await assert.rejects(new FakeWorker(daemon.rpc, { name: 'new', hello: { protocol: { min: 2, max: 9 } } }).start(),
+		(error) => error.data.code === 'ERR_PROTOCOL_VERSION');
+}));
