@@ -300,7 +300,7 @@ fuzz: dependencies ## fuzz each target for FUZZ_SECONDS (60)
 	@set -e; for f in $(FUZZERS); do \
 		mkdir -p $(BUILD)/fuzz/corpus/$$f tests/fuzz/corpus/$${f#fuzz_}; \
 		echo "$$f: $(FUZZ_SECONDS) s"; \
-		$(BUILD)/fuzz/bin/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 \
+		$(BUILD)/fuzz/bin/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=25 -close_fd_mask=3 -print_final_stats=1 \
 			-verbosity=0 -artifact_prefix=$(BUILD)/fuzz/ \
 			$(BUILD)/fuzz/corpus/$$f tests/fuzz/corpus/$${f#fuzz_}; \
 	done
