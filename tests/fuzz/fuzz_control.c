@@ -4,6 +4,7 @@
  * "@" in it is the id of a session that is alive). The input is the daemon at the other end of a
  * real control link. Every request must be answered, whatever it says.
  */
+#include <errno.h>
 #include <h2sess/h2sess.h>
 #include <poll.h>
 #include <pthread.h>
@@ -108,16 +109,27 @@ static int on_message(const struct rpc_message *message, void *user)
 	return 0;
 }
 
-static void read_until_answered(void)
+/* libFuzzer's alarm interrupts. */
+static ssize_t read_some(char *buf, size_t len)
 {
 	struct pollfd waiting = {.fd = link_fd, .events = POLLIN};
+	ssize_t r;
+
+	do {
+		r = poll(&waiting, 1, ANSWER_MS);
+		if (r > 0)
+			r = recv(link_fd, buf, len, 0);
+	} while (r < 0 && errno == EINTR);
+	return r;
+}
+
+static void read_until_answered(void)
+{
 	char buf[65536];
 	ssize_t n;
 
 	for (answered = false; !answered;) {
-		if (poll(&waiting, 1, ANSWER_MS) <= 0)
-			abort();
-		n = recv(link_fd, buf, sizeof(buf), 0);
+		n = read_some(buf, sizeof(buf));
 		if (n <= 0 || rpc_reader_feed(&reader, buf, (size_t)n, on_message, NULL) < 0)
 			abort();
 	}

@@ -82,16 +82,27 @@ static struct h2sess_server *the_server(void)
 	return server;
 }
 
+/* libFuzzer's alarm interrupts. */
+static void wait_for(int fd)
+{
+	struct pollfd waiting = {.fd = fd, .events = POLLIN};
+	int r;
+
+	do {
+		r = poll(&waiting, 1, ENDING_MS);
+	} while (r < 0 && errno == EINTR);
+	if (r <= 0)
+		abort();
+}
+
 /* Read what the session says until it closes. */
 static void read_to_end(int fd)
 {
-	struct pollfd waiting = {.fd = fd, .events = POLLIN};
 	char buf[4096];
 	ssize_t n;
 
 	do {
-		if (poll(&waiting, 1, ENDING_MS) <= 0)
-			abort();
+		wait_for(fd);
 		n = recv(fd, buf, sizeof(buf), 0);
 	} while (n > 0 || (n < 0 && errno == EINTR));
 }
