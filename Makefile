@@ -282,6 +282,9 @@ install-programs: all $(BUILD)/install/h2sess-worker $(BUILD)/install/h2sess.pc
 
 # ---- the rest ------------------------------------------------------------------------------------
 
+soak: $(BUILD)/tests/wire/soak ## 200,000 short sessions, and memory that stays as it is: SOAK=N
+	SOAK=$(or $(SOAK),200000) $<
+
 # Both change with the ABI's number alone (tests/package/abi.mjs holds the library against them).
 ABI = 0
 abi-baseline: $(LIB) ## freeze header and types of an ABI anew: ABI=N, when the number changes
@@ -314,7 +317,7 @@ help: ## this list
 	@sed -n 's/^\([a-z][a-z -]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: abi-baseline all lib worker controld tests fuzzers check check-fast dependencies lint format-check format \
+.PHONY: abi-baseline soak all lib worker controld tests fuzzers check check-fast dependencies lint format-check format \
 	tidy cppcheck install install-programs demo fuzz benchmarks bench clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -163,31 +163,38 @@ test('a client that withholds the PING ACK stays written', async (t) => {
 
 // Node's order of the checks, and its names (rows 8 to 26 and 41 to 44), as JSON has them.
 const REFUSED = [
-	['altsvc', { alt: ALT, origin: 'nope' }, 400, 'ERR_INVALID_URL'],
-	['altsvc', { alt: ALT, origin: '' }, 400, 'ERR_INVALID_URL'],
-	['altsvc', { alt: ALT, origin: 'file:///x' }, 400, 'ERR_HTTP2_ALTSVC_INVALID_ORIGIN'],
-	['altsvc', { alt: ALT }, 400, 'ERR_HTTP2_ALTSVC_INVALID_ORIGIN'],
-	['altsvc', { alt: ALT, origin: 'https://example.org', stream: 1 }, 400,
+	['row 09', 'altsvc', { alt: ALT, origin: 'nope' }, 400, 'ERR_INVALID_URL'],
+	['row 09', 'altsvc', { alt: ALT, origin: '' }, 400, 'ERR_INVALID_URL'],
+	['row 08', 'altsvc', { alt: ALT, origin: 'file:///x' }, 400, 'ERR_HTTP2_ALTSVC_INVALID_ORIGIN'],
+	['row 19', 'altsvc', { alt: ALT }, 400, 'ERR_HTTP2_ALTSVC_INVALID_ORIGIN'],
+	['row 19', 'altsvc', { alt: ALT, origin: 'https://example.org', stream: 1 }, 400,
 		'ERR_HTTP2_ALTSVC_INVALID_ORIGIN'],
-	['altsvc', { alt: ALT, origin: null }, 400, 'ERR_INVALID_ARG_TYPE'],
-	['altsvc', { alt: ALT, origin: true }, 400, 'ERR_INVALID_ARG_TYPE'],
-	['altsvc', { alt: ALT, stream: 0 }, 400, 'ERR_OUT_OF_RANGE'],
-	['altsvc', { alt: ALT, stream: -1 }, 400, 'ERR_OUT_OF_RANGE'],
-	['altsvc', { alt: ALT, stream: 1.5 }, 400, 'ERR_OUT_OF_RANGE'],
-	['altsvc', { alt: ALT, stream: 4294967296 }, 400, 'ERR_OUT_OF_RANGE'],
-	['altsvc', { alt: ALT, stream: 2147483648 }, 400, 'ERR_OUT_OF_RANGE'],
-	['altsvc', { alt: 5, origin: 'https://example.org' }, 400, 'ERR_INVALID_ARG_TYPE'],
-	['altsvc', { alt: 5, origin: 'nope' }, 400, 'ERR_INVALID_URL'],
-	['altsvc', { alt: 'a\\b', origin: 'https://example.org', lint: 'off' }, 400, 'ERR_INVALID_CHAR'],
-	['altsvc', { alt: 'a\u00e9b', origin: 'https://example.org', lint: 'off' }, 400, 'ERR_INVALID_CHAR'],
-	['origin', { origins: [0] }, 400, 'ERR_INVALID_ARG_TYPE'],
-	['origin', { origins: 'https://a.org' }, 400, 'ERR_INVALID_ARG_TYPE'],
-	['origin', { origins: [['https://a.org']] }, 400, 'ERR_INVALID_ARG_TYPE'],
-	['origin', { origins: ['https://example.org', 'bad url'] }, 400, 'ERR_INVALID_URL'],
-	['origin', { origins: ['foo://bar'] }, 400, 'ERR_HTTP2_INVALID_ORIGIN'],
-	['altsvc', { alt: 'garbage ,,,', origin: 'https://example.org' }, 422, 'ERR_LINT_ALT_GRAMMAR'],
-	['origin', { origins: ['http://example.org'] }, 422, 'ERR_LINT_ORIGIN_NOT_HTTPS'],
-	['origin', { origins: ['https://elsewhere.example'] }, 422, 'ERR_LINT_ORIGIN_NOT_COVERED'],
+	['row 14', 'altsvc', { alt: ALT, origin: null }, 400, 'ERR_INVALID_ARG_TYPE'],
+	['row 14', 'altsvc', { alt: ALT, origin: true }, 400, 'ERR_INVALID_ARG_TYPE'],
+	['row 14', 'altsvc', { alt: ALT, origin: 5 }, 400, 'ERR_INVALID_ARG_TYPE'],
+	['row 14', 'altsvc', { alt: ALT, origin: { origin: 5 } }, 400, 'ERR_INVALID_ARG_TYPE'],
+	['row 15', 'altsvc', { alt: ALT, stream: 0 }, 400, 'ERR_OUT_OF_RANGE'],
+	['row 15', 'altsvc', { alt: ALT, stream: -1 }, 400, 'ERR_OUT_OF_RANGE'],
+	['row 15', 'altsvc', { alt: ALT, stream: 1.5 }, 400, 'ERR_OUT_OF_RANGE'],
+	['row 15', 'altsvc', { alt: ALT, stream: 4294967296 }, 400, 'ERR_OUT_OF_RANGE'],
+	['row 16', 'altsvc', { alt: ALT, stream: 2147483648 }, 400, 'ERR_OUT_OF_RANGE'],
+	['row 26', 'altsvc', { alt: 5, origin: 'https://example.org' }, 400, 'ERR_INVALID_ARG_TYPE'],
+	['row 26', 'altsvc', { alt: 5, origin: 'nope' }, 400, 'ERR_INVALID_URL'],
+	['row 24', 'altsvc', { alt: 'a\\b', origin: 'https://example.org', lint: 'off' }, 400, 'ERR_INVALID_CHAR'],
+	['row 24', 'altsvc', { alt: 'a\0b', origin: 'https://example.org', lint: 'off' }, 400, 'ERR_INVALID_JSON'],
+	['row 25', 'altsvc', { alt: 'a\u00e9b', origin: 'https://example.org', lint: 'off' }, 400, 'ERR_INVALID_CHAR'],
+	['row 40', 'origin', { origins: ['https://a\0b', 'https://c.org'] }, 400, 'ERR_INVALID_JSON'],
+	['row 43', 'origin', { origins: [0] }, 400, 'ERR_INVALID_ARG_TYPE'],
+	['row 43', 'origin', { origins: [true] }, 400, 'ERR_INVALID_ARG_TYPE'],
+	['row 43', 'origin', { origins: [null] }, 400, 'ERR_INVALID_ARG_TYPE'],
+	['row 43', 'origin', { origins: [{ origin: 5 }] }, 400, 'ERR_INVALID_ARG_TYPE'],
+	['row 43', 'origin', { origins: 'https://a.org' }, 400, 'ERR_INVALID_ARG_TYPE'],
+	['row 43', 'origin', { origins: [['https://a.org']] }, 400, 'ERR_INVALID_ARG_TYPE'],
+	['row 44', 'origin', { origins: ['https://example.org', 'bad url'] }, 400, 'ERR_INVALID_URL'],
+	['row 41', 'origin', { origins: ['foo://bar'] }, 400, 'ERR_HTTP2_INVALID_ORIGIN'],
+	['row 21, with lint', 'altsvc', { alt: 'garbage ,,,', origin: 'https://example.org' }, 422, 'ERR_LINT_ALT_GRAMMAR'],
+	['lint', 'origin', { origins: ['http://example.org'] }, 422, 'ERR_LINT_ORIGIN_NOT_HTTPS'],
+	['lint', 'origin', { origins: ['https://elsewhere.example'] }, 422, 'ERR_LINT_ORIGIN_NOT_COVERED'],
 ];
 
 test('what Node refuses is refused by its name, and nothing is sent', async (t) => {
@@ -195,10 +202,10 @@ test('what Node refuses is refused by its name, and nothing is sent', async (t) 
 	const seen = [];
 	client.on('altsvc', (...args) => seen.push(args));
 	client.on('origin', (...args) => seen.push(args));
-	for (const [verb, body, status, code] of REFUSED) {
+	for (const [row, verb, body, status, code] of REFUSED) {
 		const answer = await house.post(`${at}/${verb}`, body);
-		assert.equal(answer.body.code, code, JSON.stringify(body));
-		assert.equal(answer.status, status, JSON.stringify(body));
+		assert.equal(answer.body.code, code, `${row}: ${JSON.stringify(body)}`);
+		assert.equal(answer.status, status, `${row}: ${JSON.stringify(body)}`);
 		assert.match(answer.headers['content-type'], /^application\/problem\+json/);
 	}
 	await house.post(`${at}/altsvc`, { alt: 'clear', origin: 'https://example.org', wait: 'received' });
