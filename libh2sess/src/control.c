@@ -18,6 +18,7 @@
 #include "control.h"
 #include "memory.h"
 #include "open_struct.h"
+#include "policy.h"
 #include "values.h"
 
 #include <signal.h>
@@ -180,6 +181,10 @@ static void on_up(void *user, const json_t *result)
 	server_log(control->server, LOG_INFO, "control: connected to %s", control->path);
 	push_book_hello_answered(control->pushes);
 	control_fanouts_rewind(control);
+	control_policies_take(control, json_object_get(result, "policies"));
+	if (json_is_boolean(json_object_get(result, "accepting")))
+		h2sess_server_set_accepting(control->server,
+					    json_is_true(json_object_get(result, "accepting")));
 	server_set_demand(control->server, control_demand(json_object_get(result, "filter")));
 	pump(control);
 }
@@ -239,9 +244,10 @@ static void on_counts_time(uv_timer_t *timer)
 	struct h2sess_control *control = timer->data;
 	uint64_t now = uv_now(&control->loop);
 
-	if (control->link.up)
+	if (control->link.up) {
 		tell_sessions(control);
-	else if (control->down_since && now - control->down_since > CONTROL_DEMAND_LINGER_MS)
+		control_policies_count(control);
+	} else if (control->down_since && now - control->down_since > CONTROL_DEMAND_LINGER_MS)
 		server_set_demand(control->server, 0);
 }
 
@@ -273,6 +279,7 @@ static void control_free(struct h2sess_control *control)
 {
 	push_book_close(control->pushes);
 	control_fanouts_done(control);
+	policy_set_unref(control->policy_set);
 	json_decref(control->labels);
 	mem_free(control->path);
 	mem_free(control->succeeds);

@@ -91,6 +91,8 @@ struct h2sess_control {
 	struct fanout_bell *bell;
 	struct h2sess_fanout_session *changes; /* room for CONTROL_CHANGES_MAX; NULL until needed */
 	uv_timer_t fanout_timer;
+	struct policy_set *policy_set; /* as the loops have it, or will; NULL: none ever came */
+	bool policies_counting;
 	uint64_t sessions_told;
 	uint64_t down_since;	/* uv_now(), 0: up */
 	char why[LINK_WHY_MAX]; /* the link was down the last time */
@@ -105,6 +107,8 @@ void control_wake(struct h2sess_control *control);
 void control_notify(struct h2sess_control *control, enum rpc_method method, json_t *params);
 
 /* ---- control_options.c ----------------------------------------------------------------------- */
+/* 1 to CONTROL_NAME_MAX of A-Z a-z 0-9 . _ -: a worker's, and a policy's. */
+bool control_name_ok(const char *name);
 bool control_options_ok(const struct h2sess_control_options *options);
 /* Into an empty control, which owns the copies on failure too. Returns 0, H2SESS_EINVAL,
  * H2SESS_ENOMEM. */
@@ -155,6 +159,14 @@ void control_verbs_drop(struct h2sess_control *control);
 /* ---- control_push.c -------------------------------------------------------------------------- */
 void control_push(struct control_request *request);
 void control_push_cancel(struct control_request *request);
+
+/* ---- control_policy.c ------------------------------------------------------------------------ */
+void control_policy_put(struct control_request *request);
+void control_policy_remove(struct control_request *request);
+/* The whole list, of a hello's result; what is not one changes nothing. */
+void control_policies_take(struct h2sess_control *control, const json_t *list);
+/* Tell the daemon how far they have come, if that has changed. */
+void control_policies_count(struct h2sess_control *control);
 
 /* ---- control_fanout.c ------------------------------------------------------------------------ */
 int control_fanouts_init(struct h2sess_control *control);

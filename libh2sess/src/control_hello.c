@@ -129,9 +129,9 @@ static bool put_identity(json_t *hello, struct h2sess_control *control)
 	ok &= value_put(hello, "version", json_string(h2sess_version()));
 	ok &= value_put(hello, "startedAt", value_time(control->started_ms));
 	ok &= value_put(hello, "labels", json_incref(control->labels));
-	ok &= value_put(
-		hello, "capabilities",
-		json_pack("[s,s,s,s,s]", "altsvc", "origin", "session", "fanout", "accept"));
+	ok &= value_put(hello, "capabilities",
+			json_pack("[s,s,s,s,s,s]", "altsvc", "origin", "session", "fanout",
+				  "policies", "accept"));
 	return ok;
 }
 

@@ -225,6 +225,8 @@ static const struct method {
 	[RPC_SESSION_SET_LOCAL_WINDOW_SIZE] = {control_verb, {"session", "windowSize"}},
 	[RPC_SESSION_EMIT] = {control_verb, {"session", "event", "data"}},
 	[RPC_SESSION_SET_LABELS] = {control_verb, {"session", "labels"}},
+	[RPC_POLICY_PUT] = {control_policy_put, {"policy"}},
+	[RPC_POLICY_REMOVE] = {control_policy_remove, {"name"}},
 	[RPC_WORKER_ACCEPT] = {worker_accept, {"accepting"}},
 };
 

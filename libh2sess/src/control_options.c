@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool is_name(const char *name)
+bool control_name_ok(const char *name)
 {
 	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 				      "0123456789._-";
@@ -36,7 +36,7 @@ static void default_name(char name[CONTROL_NAME_MAX + 1])
 	for (char *at = name; *at; at++) {
 		char one[2] = {*at, '\0'};
 
-		if (!is_name(one))
+		if (!control_name_ok(one))
 			*at = '-';
 	}
 }
@@ -50,7 +50,7 @@ bool control_options_ok(const struct h2sess_control_options *o)
 	path_len = o->path ? strnlen(o->path, CONTROL_PATH_MAX + 1) : 0;
 	if (path_len < 1 || path_len > CONTROL_PATH_MAX)
 		return false;
-	return (!o->name || is_name(o->name)) && (!o->succeeds || is_boot_id(o->succeeds));
+	return (!o->name || control_name_ok(o->name)) && (!o->succeeds || is_boot_id(o->succeeds));
 }
 
 static bool label_ok(const struct h2sess_control_label *label)
@@ -85,7 +85,7 @@ int control_options_copy(struct h2sess_control *control, const struct h2sess_con
 	if (!control->path || (o->succeeds && !control->succeeds))
 		return H2SESS_ENOMEM;
 	if (o->name)
-		strcpy(control->name, o->name); /* is_name() has measured it */
+		strcpy(control->name, o->name); /* control_name_ok() has measured it */
 	else
 		default_name(control->name);
 	return copy_labels(control, o);

@@ -5,7 +5,7 @@
  * Owns the libuv loop, the shared buffers, the session table and the queue of posts. Called by the
  * server (start, stop), by any thread (loop_post) and by sessions (dirty, ended).
  *
- * One turn: libuv's timers -> prepare: a slice of each fan-out, serve() -> poll: connections read, listeners run -> check:
+ * One turn: libuv's timers -> prepare: a slice of each walk, serve() -> poll: connections read, listeners run -> check:
  * serve(). serve() finishes sessions that have ended and flushes those that are dirty, so whatever
  * a turn queued leaves in one write. What is left over (a session that has spent its share) makes
  * the loop busy: it polls without waiting and comes back.
@@ -18,6 +18,7 @@
 #include "connection.h"
 #include "fanout.h"
 #include "memory.h"
+#include "policy.h"
 #include "server.h"
 #include "session.h"
 
@@ -131,7 +132,7 @@ static void serve(struct loop *loop)
 {
 	flush_dirty(loop);
 	finish_ended(loop);
-	if (!list_empty(&loop->dirty) || !list_empty(&loop->ended) || loop->fanouts_busy)
+	if (!list_empty(&loop->dirty) || !list_empty(&loop->ended) || loop->walks_busy)
 		loop_go_again(loop);
 	else
 		uv_idle_stop(&loop->busy);
@@ -141,7 +142,9 @@ static void on_prepare(uv_prepare_t *prepare)
 {
 	struct loop *loop = prepare->data;
 
-	loop->fanouts_busy = !list_empty(&loop->fanouts) && fanout_turn(loop);
+	loop->walks_busy = !list_empty(&loop->fanouts) && fanout_turn(loop);
+	if (loop->policies && policy_turn(loop))
+		loop->walks_busy = true;
 	serve(loop);
 }
 
@@ -187,6 +190,8 @@ static void init_handles(struct loop *loop)
 	uv_idle_init(&loop->uv, &loop->busy);
 	uv_timer_init(&loop->uv, &loop->linger_timer);
 	uv_timer_init(&loop->uv, &loop->fanout_timer);
+	uv_timer_init(&loop->uv, &loop->policy_timer);
+	loop->policy_timer.data = loop;
 	loop->prepare.data = loop;
 	loop->check.data = loop;
 	loop->busy.data = loop;
@@ -222,6 +227,9 @@ static void init_lists(struct loop *loop)
 	list_init(&loop->listeners);
 	list_init(&loop->sessions);
 	list_init(&loop->fanouts);
+	list_init(&loop->policy_pending);
+	loop->policy_due_ns = UINT64_MAX;
+	loop->policy_end_ms = UINT64_MAX;
 	list_init(&loop->conns);
 	list_init(&loop->dirty);
 	list_init(&loop->ended);
@@ -279,6 +287,7 @@ static void do_stop(struct loop *loop, void *arg)
 	while (!list_empty(&loop->ended))
 		finish_ended(loop);
 	fanout_stop(loop);
+	policy_stop(loop);
 	abort_conns(loop);
 	uv_stop(&loop->uv);
 }

@@ -70,7 +70,16 @@ struct loop {
 
 	struct list fanouts; /* struct fanout_part.link */
 	uv_timer_t fanout_timer;
-	bool fanouts_busy; /* they want the next turn at once */
+	bool walks_busy; /* fan-outs or policies want the next turn at once */
+
+	struct policy_set *policies; /* a reference; NULL: none ever came */
+	struct list
+		policy_pending; /* struct h2sess_session.policy_link: those that wait for a pace */
+	uv_timer_t policy_timer;
+	uint64_t policy_due_ns; /* uv_hrtime(): when the first of these has its turn, UINT64_MAX */
+	uint64_t policy_end_ms; /* Unix time: the next policy expires, UINT64_MAX */
+	uint64_t policy_cursor; /* number of the last session that the walk has seen */
+	bool policy_walking;
 
 	struct pending_event *pending; /* of the session being fed or flushed */
 	size_t n_pending;

@@ -191,3 +191,25 @@ struct h2sess_push push_value_view(const struct push_value *v)
 		.n_origins = v->n_origins,
 	};
 }
+
+static bool is_same_list(const struct push_value *a, const struct push_value *b)
+{
+	size_t i;
+
+	if (a->n_origins != b->n_origins)
+		return false;
+	for (i = 0; i < a->n_origins; i++) {
+		if (strcmp(a->origins[i], b->origins[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+bool push_value_same_subject(const struct push_value *a, const struct push_value *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	if (a->kind == H2SESS_PUSH_ORIGIN)
+		return is_same_list(a, b);
+	return a->origin ? strcmp(a->origin, b->origin) == 0 : a->stream_id == b->stream_id;
+}

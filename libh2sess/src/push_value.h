@@ -33,6 +33,8 @@ int push_value_new_goaway(int kind, uint32_t code, int32_t last_stream_id, const
 struct push_value *push_value_ref(struct push_value *v);
 /* NULL is allowed. */
 void push_value_unref(struct push_value *v);
+/* Whether one takes the other's place: of the same origin or stream, or the same list of origins. */
+bool push_value_same_subject(const struct push_value *a, const struct push_value *b);
 /* Its frame as a host would describe it, borrowed: for the lint. Not of a GOAWAY. */
 struct h2sess_push push_value_view(const struct push_value *v);
 

@@ -90,7 +90,8 @@ int response_status(const struct h2sess_header *headers, size_t n)
 
 static int use_room(struct response_fields *f, size_t n)
 {
-	f->nva = n > FIELDS_ON_STACK ? mem_alloc(n * sizeof(*f->nva)) : f->stack;
+	/* One more for Alt-Svc. */
+	f->nva = n + 1 > FIELDS_ON_STACK ? mem_alloc((n + 1) * sizeof(*f->nva)) : f->stack;
 	f->n = n;
 	return f->nva ? 0 : H2SESS_ENOMEM;
 }
@@ -119,4 +120,21 @@ void response_fields_done(struct response_fields *f)
 {
 	if (f->nva != f->stack)
 		mem_free(f->nva);
+}
+
+void response_fields_add_alt_svc(struct response_fields *f, const char *value)
+{
+	const struct h2sess_header field = {.name = "alt-svc",
+					    .value = value,
+					    .name_len = 7,
+					    .value_len = value ? (uint32_t)strlen(value) : 0};
+	size_t i;
+
+	if (!value)
+		return;
+	for (i = 0; i < f->n; i++) {
+		if (f->nva[i].namelen == 7 && memcmp(f->nva[i].name, "alt-svc", 7) == 0)
+			return; /* the application's own wins */
+	}
+	to_nv(&field, &f->nva[f->n++]);
 }

@@ -18,6 +18,7 @@
 #include "session.h"
 
 #include "memory.h"
+#include "policy.h"
 #include "proxy_header.h"
 #include "server.h"
 #include "server_origins.h"
@@ -260,6 +261,8 @@ static int open_session(struct h2sess_session *s)
 		return r;
 	if (!s->destroyed)
 		session_emit(s, EVENT_CONNECT, &ev);
+	if (s->loop->policies)
+		session_policy_apply(s, false);
 	session_mark_dirty(s);
 	session_timers_update(s);
 	return 0;
@@ -369,6 +372,7 @@ static void init(struct h2sess_session *s, struct loop *loop)
 	s->emitter.forward = &loop->server->emitter;
 	s->emitter.forwarded = 1u << EVENT_STREAM | 1u << EVENT_TIMEOUT;
 	list_init(&s->dirty_link);
+	list_init(&s->policy_link);
 	list_init(&s->ended_link);
 	list_init(&s->streams);
 	list_init(&s->settings);
@@ -530,7 +534,9 @@ void session_finish(struct h2sess_session *s)
 	leave_table(s);
 	session_send_goaway(s);
 	session_forget(s->loop);
+	list_del(&s->policy_link);
 	session_push_done(s);
+	session_policy_done(s);
 	session_pings_done(s);
 	session_settings_done(s);
 	finish_streams(s);

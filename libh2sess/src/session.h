@@ -67,9 +67,10 @@ struct session_facts {
 
 struct h2sess_session {
 	struct h2sess_emitter emitter;
-	struct list link;	/* loop.sessions */
-	struct list dirty_link; /* loop.dirty */
-	struct list ended_link; /* loop.ended */
+	struct list link;	 /* loop.sessions */
+	struct list dirty_link;	 /* loop.dirty */
+	struct list policy_link; /* loop.policy_pending */
+	struct list ended_link;	 /* loop.ended */
 	struct loop *loop;
 	struct conn *conn; /* NULL once released */
 	nghttp2_session *ng;
@@ -136,7 +137,8 @@ struct h2sess_session {
 
 	struct list pushed; /* struct session_pushed.link */
 	size_t n_pushed;
-	struct list labels; /* struct session_label.link */
+	struct session_policies *policies; /* see session_policy.c; NULL: it has met none */
+	struct list labels;		   /* struct session_label.link */
 	size_t n_labels;
 	char **origin_set;
 	size_t n_origin_set;

@@ -11,6 +11,7 @@
 #include "session_events.h"
 
 #include "memory.h"
+#include "policy.h"
 #include "server.h"
 #include "session.h"
 #include "stream.h"
@@ -40,6 +41,8 @@ static void on_stream(struct h2sess_session *s, const struct pending_event *p)
 	s->stream_at = loop_now(s->loop);
 	if (s->loop->server->stream_end)
 		st->began_ns = uv_hrtime();
+	if (s->policies)
+		session_policy_request(s);
 	stream_emit(st, EVENT_STREAM, &ev);
 	look_at_requests(s);
 }

@@ -98,13 +98,6 @@ static void pushed_free(struct h2sess_session *s, struct session_pushed *p)
 	block_free(&s->loop->memory.blocks, p);
 }
 
-static bool is_same_subject(const struct push_value *a, const struct push_value *b)
-{
-	if (!a->origin || !b->origin)
-		return !a->origin && !b->origin && a->stream_id == b->stream_id;
-	return strcmp(a->origin, b->origin) == 0;
-}
-
 /* Forget the value that a new one replaces, or the oldest where there is no room. */
 static void make_room(struct h2sess_session *s, const struct push_value *value)
 {
@@ -113,7 +106,7 @@ static void make_room(struct h2sess_session *s, const struct push_value *value)
 	list_for_each_safe(pos, following, &s->pushed) {
 		struct session_pushed *p = container_of(pos, struct session_pushed, link);
 
-		if (is_same_subject(p->value, value))
+		if (push_value_same_subject(p->value, value))
 			pushed_free(s, p);
 	}
 	if (s->n_pushed >= SESSION_PUSHED_MAX)

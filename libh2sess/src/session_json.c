@@ -10,6 +10,7 @@
 #include "session_json.h"
 
 #include "memory.h"
+#include "policy.h"
 #include "session.h"
 #include "stream.h"
 #include "values.h"
@@ -243,6 +244,33 @@ static bool put_life(json_t *object, const struct h2sess_session *s)
 	return ok;
 }
 
+static void add_policy(const struct policy_report *report, void *user)
+{
+	const char *outcome = report->outcome < 0 ? NULL : h2sess_outcome_name(report->outcome);
+	struct build *b = user;
+	json_t *object = json_object();
+	bool ok;
+
+	ok = value_put(object, "policy", json_string(report->policy->name));
+	ok &= value_put(object, "revision", json_integer(report->policy->revision));
+	ok &= value_put(object, "holds", json_boolean(report->holds));
+	ok &= value_put(object, "why", json_string(report->why));
+	ok &= value_put(object, "outcome", outcome ? json_string(outcome) : json_null());
+	ok &= value_put(object, "when",
+			report->when_ms ? value_time(report->when_ms) : json_null());
+	ok &= json_array_append_new(b->value, object) == 0;
+	b->ok &= ok;
+}
+
+static json_t *policies_of(const struct h2sess_session *s)
+{
+	struct build b = {.value = json_array()};
+
+	b.ok = b.value != NULL;
+	session_each_policy(s, add_policy, &b);
+	return value_if(b.ok, b.value);
+}
+
 static bool put_facts(json_t *object, const struct h2sess_session *s)
 {
 	struct session_facts facts = {0};
@@ -258,7 +286,7 @@ static bool put_facts(json_t *object, const struct h2sess_session *s)
 			json_integer((json_int_t)h2sess_session_open_streams(s)));
 	ok &= value_put(object, "streams", json_integer((json_int_t)facts.streams_total));
 	ok &= value_put(object, "altsvc", pushed_of(s));
-	ok &= value_put(object, "policies", json_array());
+	ok &= value_put(object, "policies", policies_of(s));
 	ok &= value_put(object, "altUsed", json_integer((json_int_t)facts.alt_used));
 	ok &= value_put(object, "misdirected", json_integer((json_int_t)facts.misdirected));
 	return ok;

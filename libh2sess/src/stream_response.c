@@ -9,6 +9,7 @@
  * Failure modes: header fields that HTTP/2 forbids (refused before anything is sent), a second
  * respond, a stream that has ended.
  */
+#include "policy.h"
 #include "response_fields.h"
 #include "server.h"
 #include "session.h"
@@ -48,6 +49,8 @@ static int submit_response(struct h2sess_stream *st, const struct h2sess_header 
 
 	r = response_fields_init(&fields, headers, n);
 	if (r == 0) {
+		if (s->policies)
+			response_fields_add_alt_svc(&fields, session_policy_header(st));
 		session_push_submit(s); /* ORIGIN and ALTSVC stand before the response */
 		r = nghttp2_submit_response(s->ng, st->id, fields.nva, fields.n,
 					    body ? &provider : NULL) != 0

@@ -186,6 +186,35 @@ json_t *value_time(uint64_t unix_ms)
 	return json_string(text);
 }
 
+int value_read_time(const json_t *json, uint64_t *ret_unix_ms)
+{
+	const char *text = json_string_value(json);
+	unsigned int ms = 0;
+	char digits[4] = "";
+	struct tm tm = {0};
+	const char *end;
+	time_t seconds;
+	size_t n;
+
+	if (!text)
+		return H2SESS_EARGTYPE;
+	end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (end && *end == '.') {
+		n = strspn(++end, "0123456789");
+		if (n == 0)
+			return H2SESS_EINVAL;
+		memcpy(digits, "000", 4);
+		memcpy(digits, end, n < 3 ? n : 3);
+		ms = (unsigned int)strtoul(digits, NULL, 10);
+		end += n;
+	}
+	seconds = end && strcmp(end, "Z") == 0 ? timegm(&tm) : -1;
+	if (seconds < 0)
+		return H2SESS_EINVAL;
+	*ret_unix_ms = (uint64_t)seconds * 1000 + ms;
+	return 0;
+}
+
 static size_t object_weight(const json_t *object)
 {
 	size_t weight = 0;

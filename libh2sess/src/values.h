@@ -34,6 +34,9 @@ int value_read_hex(const json_t *json, void *data, size_t len);
 /* Milliseconds of Unix time as RFC 3339 in UTC. */
 json_t *value_time(uint64_t unix_ms);
 
+/* The reverse, to the millisecond; Z alone. Returns 0, H2SESS_EARGTYPE, H2SESS_EINVAL. */
+int value_read_time(const json_t *json, uint64_t *ret_unix_ms);
+
 /* About how many bytes of memory a value holds. */
 size_t value_weight(const json_t *value);
 

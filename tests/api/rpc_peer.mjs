@@ -27,7 +27,8 @@ test('hello says who the worker is', async (t) => {
 	assert.match(hello.startedAt, TIME);
 	assert.equal(hello.state, 'running');
 	assert.deepEqual(hello.labels, { region: 'eu' });
-	assert.deepEqual(hello.capabilities, ['altsvc', 'origin', 'session', 'fanout', 'accept']);
+	assert.deepEqual(hello.capabilities, ['altsvc', 'origin', 'session', 'fanout', 'policies',
+		'accept']);
 	assert.deepEqual(hello.certificates, []);
 	assert.equal(hello.lastReload, null);
 	assert.equal(hello.events, 0);
