@@ -132,7 +132,7 @@ struct policy_install {
 	struct policy_set *set; /* a reference */
 };
 /* What the post runs: frees the install. */
-void policy_installed(struct loop *loop, void *install);
+void policy_installed(struct loop *loop, void *user);
 /* Returns whether the next turn must come without waiting. */
 bool policy_turn(struct loop *loop);
 void policy_stop(struct loop *loop);

@@ -380,6 +380,7 @@ static void gather(struct apply *a, size_t first, struct subject *subject)
 		if (sp->set->first_of[i] != first)
 			continue;
 		subject->index[subject->n] = i;
+		subject->whys[subject->n] = "";
 		subject->cases[subject->n++] = case_of(sp, i, a->now_ms);
 	}
 }

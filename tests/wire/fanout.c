@@ -586,6 +586,85 @@ static void a_cancelled_drain_lets_go(void **state)
 	crowd_free(&crowd);
 }
 
+/* ---- limits, and many at once ---------------------------------------------------------------- */
+
+static void a_peer_that_does_not_read_is_backlogged(void **state)
+{
+	struct h2sess_limits limits = H2SESS_LIMITS_INIT;
+	struct h2sess_options options = H2SESS_OPTIONS_INIT;
+	struct test_server *kept = server;
+	struct run first, second;
+	struct crowd crowd;
+
+	(void)state;
+	limits.max_pushes =
+		1; /* the first one's answer is withheld, so there is no room for more */
+	options.limits = &limits;
+	options.threads = 2;
+	server = test_server_start(&options, NULL);
+	crowd_gather(&crowd, 4, false, true);
+	run_init(&first, H2SESS_FANOUT_PUSH);
+	run_start(&first);
+	await_count(&first.told, 4);
+	run_init(&second, H2SESS_FANOUT_PUSH);
+	run_start(&second);
+	run_finish(&second);
+	assert_int_equal(second.counts.not_sent, 4);
+	assert_true(h2sess_server_limit_count(server->server, "push_queue") >= 4);
+	crowd_free(&crowd);
+	run_finish(&first);
+	assert_int_equal(first.counts.written, 4);
+	test_server_free(server);
+	server = kept;
+}
+
+#define STARTERS 3
+#define STARTS 20
+
+static struct run storm[STARTERS][STARTS];
+
+static void *start_many(void *user)
+{
+	struct run *runs = user;
+	size_t i;
+
+	for (i = 0; i < STARTS; i++) {
+		run_init(&runs[i], i % 3 == 1 ? H2SESS_FANOUT_GOAWAY : H2SESS_FANOUT_PUSH);
+		runs[i].options.per_second = i % 2 ? 0 : 400;
+		runs[i].options.deadline_ms = 300;
+		if (h2sess_fanout_start(server->server, &runs[i].options, &runs[i].fanout) == 0 &&
+		    i % 4 == 0)
+			h2sess_fanout_cancel(runs[i].fanout);
+	}
+	return NULL;
+}
+
+static void a_storm_of_them_adds_up(void **state)
+{
+	pthread_t threads[STARTERS];
+	struct crowd crowd;
+	size_t i, k;
+
+	(void)state;
+	crowd_gather(&crowd, 30, true, false);
+	for (i = 0; i < 30; i++) /* a session with none open is over after a GOAWAY */
+		client_request(crowd.clients[i], "GET", "/hold", FLAG_END_STREAM);
+	for (i = 0; i < STARTERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, start_many, storm[i]), 0);
+	for (i = 0; i < 15; i++)
+		client_free(crowd.clients[--crowd.n]);
+	crowd_fence(&crowd);
+	for (i = 0; i < STARTERS; i++)
+		pthread_join(threads[i], NULL);
+	for (i = 0; i < STARTERS; i++) {
+		for (k = 0; k < STARTS; k++) {
+			assert_non_null(storm[i][k].fanout);
+			run_finish(&storm[i][k]);
+		}
+	}
+	crowd_free(&crowd);
+}
+
 /* ---- the server's end ------------------------------------------------------------------------ */
 
 static void the_server_may_be_freed_meanwhile(void **state)
@@ -652,6 +731,8 @@ int main(void)
 		cmocka_unit_test(a_drain_is_done_when_its_sessions_have_ended),
 		cmocka_unit_test(a_drain_does_not_wait_for_ever),
 		cmocka_unit_test(a_cancelled_drain_lets_go),
+		cmocka_unit_test(a_peer_that_does_not_read_is_backlogged),
+		cmocka_unit_test(a_storm_of_them_adds_up),
 		cmocka_unit_test(the_server_may_be_freed_meanwhile),
 	};
 
