@@ -114,6 +114,11 @@ rpm-check: rpm ## judge the rpm packages: rpmlint, and whether a second build ma
 	cd $(RPM_DIR) && for f in */*.rpm */*/*.rpm; do cmp $$f $(abspath $(BUILD)/rpm-again)/$$f || exit 1; done
 	@echo "rpm-check: rpmlint has nothing to say, and a second build is the same"
 
+# ---- both, installed -----------------------------------------------------------------------------
+
+package-check: deb rpm all ## install the packages into bare root directories and run them there; needs root
+	tests/run H2SESS_BUILD=$(BUILD) TEST_TIMEOUT=1800 $(wildcard tests/package/root/debian.mjs tests/package/root/rpm.mjs)
+
 package-dependencies:
 ifneq ($(DEPENDENCIES),skip)
 	@$(COMMON)/install-dependencies build package
@@ -129,4 +134,4 @@ symbols: $(LIB) ## write the Debian symbols file anew
 		grep "^ $$name@" $(SYMBOLS) 2>/dev/null || echo " $$name@H2SESS_0 $(VERSION)"; \
 	done; } > $(BUILD)/libh2sess0.symbols
 	cp $(BUILD)/libh2sess0.symbols $(SYMBOLS)
-.PHONY: deb deb-check rpm rpm-check symbols
+.PHONY: deb deb-check rpm rpm-check package-check symbols
