@@ -6,7 +6,7 @@
 # _h2sess_argument HELP FLAG: the argument that FLAG takes, as the help names it ("FILE"); empty for none.
 _h2sess_argument()
 {
-    sed -n "s/^ *$2 \([^ ]\{1,\}\)\( .*\)\{0,1\}$/\1/p" <<<"$1" | grep -m 1 '^[A-Z0-9]'
+    sed -n "s/^ *$2 \([^ ]\{1,\}\).*/\1/p" <<<"$1" | head -n 1
 }
 
 _h2sess()
@@ -44,7 +44,7 @@ _h2sess()
             words=$(sed -n 's/^  \([a-z_]*_[a-z_]*\) .*/\1=/p' <<<"$help")
             compopt -o nospace
             ;;
-        "NAME[:CONFIG]")
+        *"NAME[:CONFIG]")
             words="echo static:"
             compopt -o nospace
             ;;
