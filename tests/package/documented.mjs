@@ -76,34 +76,41 @@ test('man pages refer to pages that are there', () => {
 
 // ---- completions ----
 
-function complete(program, ...words) {
+// What bash offers for each line of words; one shell for all of them.
+function complete(program, ...lines) {
   const script = `source ${join(common, 'completions/h2sess.bash')}
     compopt() { :; }
-    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _h2sess "$1"; printf '%s\\n' "\${COMPREPLY[@]}"`;
-  return execFileSync('bash', ['-c', script, 'bash', join(build, 'bin', program), ...words], { cwd: dir, encoding: 'utf8' })
-    .trim().split('\n');
+    while IFS= read -r -d '' line; do
+      IFS=$'\\t' read -r -a COMP_WORDS <<<"$1"$'\\t'"$line"; [[ $line == *$'\\t' ]] && COMP_WORDS+=('')
+      COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); COMPREPLY=(); _h2sess "$1"; echo "\${COMPREPLY[*]}"
+    done`;
+  return execFileSync('bash', ['-c', script, 'bash', join(build, 'bin', program)],
+    { cwd: dir, encoding: 'utf8', input: lines.map((words) => `${words.join('\t')}\0`).join('') })
+    .split('\n').slice(0, -1).map((line) => line.split(' '));
 }
 
 for (const program of Object.keys(programs)) {
   test(`bash completes every flag of ${program}`, () => {
-    assert.deepEqual(complete(program, '--'), flags(program).map(([flag]) => `--${flag}`));
+    assert.deepEqual(complete(program, ['--']), [flags(program).map(([flag]) => `--${flag}`)]);
   });
 
   test(`bash completes what the flags of ${program} take`, () => {
     writeFileSync(join(dir, 'a-file'), '');
-    for (const [flag, argument] of flags(program)) {
-      const words = complete(program, `--${flag}`, '');
-      if (argument === undefined) assert.ok(words.includes('--help'), flag);
-      else if (argument === 'FILE') assert.deepEqual(words, ['a-file'], flag);
-      else assert.ok(!words.includes('--help'), flag);
-    }
+    const all = flags(program);
+    const offers = complete(program, ...all.map(([flag]) => [`--${flag}`, '']));
+    assert.equal(offers.length, all.length);
+    all.forEach(([flag, argument], i) => {
+      if (argument === undefined) assert.ok(offers[i].includes('--help'), flag);
+      else if (argument === 'FILE') assert.deepEqual(offers[i], ['a-file'], flag);
+      else assert.ok(!offers[i].includes('--help'), flag);
+    });
   });
 }
 
 test('bash completes limits, roles and versions', () => {
-  assert.deepEqual(complete('h2sess-worker', '--limit', 'max_sessions'), ['max_sessions=', 'max_sessions_per_peer=']);
-  assert.deepEqual(complete('h2sess-worker', '--tls-min-version', ''), ['1.2', '1.3']);
-  assert.deepEqual(complete('h2sess-controld', '--new-token', 'p'), ['push']);
+  assert.deepEqual(complete('h2sess-worker', ['--limit', 'max_sessions'], ['--tls-min-version', '']),
+    [['max_sessions=', 'max_sessions_per_peer='], ['1.2', '1.3']]);
+  assert.deepEqual(complete('h2sess-controld', ['--new-token', 'p']), [['push']]);
 });
 
 test('zsh takes its completion', { skip: !existsSync('/usr/bin/zsh') && !existsSync('/bin/zsh') && 'zsh is not here' }, () => {

@@ -23,7 +23,7 @@ function install(root) {
 function makeNext(root) {
   const work = mkdtempSync(join(tmpdir(), 'next-'));
   mkdirSync(join(root, 'srv/next'));
-  for (const name of readdirSync(debs).filter((file) => /\.deb$/.test(file) && !/dbgsym/.test(file))) {
+  for (const name of readdirSync(debs).filter((file) => /\.deb$/.test(file))) {
     const dir = join(work, name);
     execFileSync('dpkg-deb', ['-R', join(debs, name), dir]);
     const control = join(dir, 'DEBIAN/control');
@@ -104,8 +104,18 @@ test('installed, served, upgraded, removed, purged, with systemd', async (t) => 
     await push(machine, client);
   });
 
+  await t.test('SIGUSR2 puts a successor in its place, and loses no session', async () => {
+    const before = pid(machine, 'h2sess-worker@default');
+    machine.run('systemctl kill -s USR2 --kill-whom=main h2sess-worker@default');
+    await until('the successor', () => pid(machine, 'h2sess-worker@default') !== before);
+    assert.equal(state(machine, 'h2sess-worker@default'), 'active');
+    assert.equal(client.ended, false);
+    client = await connect(t, machine);
+    await push(machine, client);
+  });
+
   await t.test('removal stops both and keeps configuration and state', async () => {
-    machine.run('dpkg -r h2sess-worker h2sess-controld libh2sess-dev libh2sess0');
+    machine.run("dpkg -r $(dpkg-query -W -f '${Package} ' '*h2sess*')");
     await until('the end', () => client.ended);
     for (const unit of ['h2sess-worker@default', 'h2sess-controld', 'h2sess-controld.socket'])
       assert.notEqual(state(machine, unit), 'active', unit);
@@ -114,7 +124,7 @@ test('installed, served, upgraded, removed, purged, with systemd', async (t) => 
   });
 
   await t.test('a purge leaves the certificates alone', () => {
-    machine.run('dpkg -P h2sess-worker h2sess-controld libh2sess-dev libh2sess0');
+    machine.run("dpkg -P $(dpkg-query -W -f '${Package} ' '*h2sess*')");
     for (const file of ['etc/h2sess/worker', 'etc/h2sess/controld.conf', 'var/lib/h2sess', 'etc/logrotate.d/h2sess'])
       assert.ok(!existsSync(join(root, file)), file);
     assert.ok(existsSync(join(root, 'etc/h2sess/tls/default.key')));
@@ -131,7 +141,7 @@ test('served without systemd, each as its own user', async (t) => {
     (${lines.client}) &
     until curl -s --unix-socket /run/h2sess/api.sock http://localhost/v1/sessions | grep -q '"id"'; do sleep 0.2; done
     ${lines.push}
-    sleep 1; kill $(jobs -p)`;
+    sleep 1`;
   const child = start(root, `timeout 60 sh -c '${script.replaceAll("'", "'\\''")}'`);
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (some) => { text += some; });
