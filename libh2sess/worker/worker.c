@@ -65,6 +65,7 @@ struct worker {
 	bool serving;
 	bool draining;
 	bool watches_predecessor;
+	bool watched; /* watchdog is open */
 };
 
 static const struct options *options_of(const struct worker *w)
@@ -189,7 +190,7 @@ static void say_ready(struct worker *w)
 {
 	notify_service_manager("READY=1");
 	notify_watchdog_start(&w->watchdog, &w->loop);
-	uv_unref((uv_handle_t *)&w->watchdog);
+	w->watched = true;
 }
 
 static void on_channel_closed(uv_handle_t *handle)
@@ -348,7 +349,6 @@ static void init(struct worker *w, int argc, char **argv)
 	uv_loop_init(&w->loop);
 	uv_async_init(&w->loop, &w->closed, on_closed);
 	uv_timer_init(&w->loop, &w->retire);
-	uv_timer_init(&w->loop, &w->watchdog);
 	w->retire.data = w;
 	dispatch_init(&w->dispatch, &w->loop);
 	signals_start(&w->signals, &w->loop, &signals);
@@ -362,7 +362,8 @@ static void close_handles(struct worker *w)
 	takeover_stop(w->takeover);
 	uv_close((uv_handle_t *)&w->closed, NULL);
 	uv_close((uv_handle_t *)&w->retire, NULL);
-	uv_close((uv_handle_t *)&w->watchdog, NULL);
+	if (w->watched)
+		uv_close((uv_handle_t *)&w->watchdog, NULL);
 	if (w->watches_predecessor)
 		uv_close((uv_handle_t *)&w->predecessor, NULL);
 	uv_run(&w->loop, UV_RUN_DEFAULT);
