@@ -116,22 +116,19 @@ test('the program on disk is the one that is started', async (t) => {
 
 test('the daemon sees the successor under the name, and the old one as draining', async (t) => {
   const house = await House.open(t);
-  const old = await house.worker({ name: 'edge1' });
-  const client = await house.client(old);
-  const stream = client.request({ ':method': 'POST', ':path': '/' }); // keeps the old one
-  await new Promise((done) => stream.on('response', done));
-  old.child.kill('SIGUSR2');
+  const w = await worker(t, temporary(t), ['--listen-h2c', '127.0.0.1:0', '--app', 'echo', '--control', house.rpc,
+    '--name', 'edge1', '--drain-timeout', '60']);
   const list = async () => (await house.get('/v1/workers')).body.workers;
+  await until('a worker', async () => (await list()).length === 1);
+  const session = connect(t, w.ready.listen[0].port, { plain: true });
+  const stream = session.request({ ':method': 'POST', ':path': '/' }); // keeps the old one
+  await new Promise((done) => stream.on('response', done));
+  const pid = await takeOver(t, w, w.ready.pid);
   const next = await until('a successor', async () =>
-    (await list()).find((w) => w.pid !== old.pid && w.state === 'running'));
-  try {
-    assert.equal(next.name, 'edge1');
-    const going = (await list()).find((w) => w.pid === old.pid);
-    assert.equal(going?.state, 'draining');
-    stream.on('error', () => {}).end();
-    await until('the old one to end', async () => !(await list()).some((w) => w.pid === old.pid));
-    assert.equal((await list()).find((w) => w.pid === next.pid)?.state, 'running');
-  } finally {
-    process.kill(next.pid, 'SIGTERM'); // it holds the old one's stderr
-  }
+    (await list()).find((one) => one.pid === pid && one.state === 'running'));
+  assert.equal(next.name, 'edge1');
+  assert.equal((await list()).find((one) => one.pid === w.ready.pid)?.state, 'draining');
+  stream.on('error', () => {}).resume().end();
+  await until('the old one to end', async () => !(await list()).some((one) => one.pid === w.ready.pid));
+  assert.equal((await list()).find((one) => one.pid === pid)?.state, 'running');
 });
