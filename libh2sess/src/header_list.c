@@ -41,10 +41,8 @@ static int grow(struct header_list *list)
 }
 
 int header_list_add(struct header_list *list, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
-		    uint8_t flags)
+		    const nghttp2_vec *name_vec, const nghttp2_vec *value_vec, uint8_t flags)
 {
-	nghttp2_vec name_vec = nghttp2_rcbuf_get_buf(name),
-		    value_vec = nghttp2_rcbuf_get_buf(value);
 	struct h2sess_header *field;
 
 	if (list->n == list->cap && grow(list) < 0)
@@ -54,10 +52,10 @@ int header_list_add(struct header_list *list, nghttp2_rcbuf *name, nghttp2_rcbuf
 	list->bufs[2 * list->n] = name;
 	list->bufs[2 * list->n + 1] = value;
 	field = &list->fields[list->n++];
-	field->name = (const char *)name_vec.base;
-	field->name_len = (uint32_t)name_vec.len;
-	field->value = (const char *)value_vec.base;
-	field->value_len = (uint32_t)value_vec.len;
+	field->name = (const char *)name_vec->base;
+	field->name_len = (uint32_t)name_vec->len;
+	field->value = (const char *)value_vec->base;
+	field->value_len = (uint32_t)value_vec->len;
 	field->flags = flags & NGHTTP2_NV_FLAG_NO_INDEX ? H2SESS_HEADER_SENSITIVE : 0;
 	field->reserved = 0;
 	return 0;

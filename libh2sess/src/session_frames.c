@@ -226,7 +226,7 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rc
 	}
 	if (!st->trailers && note_field(s, &name_vec, &value_vec) < 0)
 		return FAIL;
-	return header_list_add(list, name, value, flags) < 0 ? FAIL : 0;
+	return header_list_add(list, name, value, &name_vec, &value_vec, flags) < 0 ? FAIL : 0;
 }
 
 static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data,

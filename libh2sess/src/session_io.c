@@ -68,7 +68,7 @@ static int write_round(struct h2sess_session *s)
 	if (r < 0)
 		return r;
 	session_push_written(s);
-	return 1;
+	return (size_t)n + FRAME_MAX > LOOP_WRITE_MAX; /* else nghttp2 has said all */
 }
 
 /* Note whether there is data that the peer does not take: session_timers.c gives it some time. */

@@ -111,8 +111,9 @@ void stream_source_done(struct h2sess_stream *st);
 
 /* ---- header_list.c --------------------------------------------------------------------------- */
 
+/* The vectors are those of name and value. Returns 0, H2SESS_ENOMEM. */
 int header_list_add(struct header_list *list, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
-		    uint8_t flags);
+		    const nghttp2_vec *name_vec, const nghttp2_vec *value_vec, uint8_t flags);
 void header_list_init(struct header_list *list);
 void header_list_done(struct header_list *list);
 const struct h2sess_header *header_list_find(const struct header_list *list, const char *name,
