@@ -320,7 +320,7 @@ static size_t take_of_part(struct fanout_part *part, struct h2sess_fanout_sessio
 
 		part->changed_first = e->next;
 		e->next = 0;
-		e->flags &= (uint8_t)~FANOUT_CHANGED;
+		e->changed = false;
 		ret[n++] = (struct h2sess_fanout_session){
 			.number = e->number, .outcome = e->outcome, .reason = e->reason};
 	}
@@ -349,7 +349,7 @@ static void mark_all(struct fanout_part *part)
 	size_t i;
 
 	for (i = 0; i < part->n; i++) {
-		part->entries[i].flags |= FANOUT_CHANGED;
+		part->entries[i].changed = true;
 		part->entries[i].next = i + 1 < part->n ? (uint32_t)(i + 2) : 0;
 	}
 	part->changed_first = part->n ? 1 : 0;

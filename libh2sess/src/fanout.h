@@ -21,11 +21,10 @@
 #define FANOUT_DRAIN_WAIT_SHARE 4 /* ... the deadline at most */
 #define FANOUT_CERTIFICATES 8	  /* whose lint is remembered */
 
-/* Bits of fanout_entry.flags. */
+/* Bits of fanout_entry.flags, which the loop's thread alone reads and writes. */
 #define FANOUT_SETTLED 1u /* nothing more will become of it */
-#define FANOUT_CHANGED 2u /* in the list of changes */
-#define FANOUT_GOAWAY 4u  /* of a drain: its GOAWAY was ordered */
-#define FANOUT_ENDED 8u	  /* of a drain: the session is gone */
+#define FANOUT_GOAWAY 2u  /* of a drain: its GOAWAY was ordered */
+#define FANOUT_ENDED 4u	  /* of a drain: the session is gone */
 
 /* One session. */
 struct fanout_entry {
@@ -35,6 +34,7 @@ struct fanout_entry {
 	uint8_t outcome;
 	uint8_t reason;
 	uint8_t flags;
+	bool changed; /* in the list of changes; as `next`, under the lock on every thread */
 };
 
 /* What the lint said of a certificate: the rules that depend on nothing else of a session. */

@@ -52,9 +52,9 @@ static void mark(struct fanout_part *part, size_t index)
 {
 	struct fanout_entry *e = &part->entries[index];
 
-	if (e->flags & FANOUT_CHANGED)
+	if (e->changed)
 		return;
-	e->flags |= FANOUT_CHANGED;
+	e->changed = true;
 	if (part->changed_last)
 		part->entries[part->changed_last - 1].next = (uint32_t)index + 1;
 	else

@@ -11,6 +11,7 @@
 #include "support/server.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -603,6 +604,84 @@ static void a_servers_life(void **state)
 	assert_true(n > 10);
 }
 
+/* ---- a fan-out ------------------------------------------------------------------------------- */
+
+static void on_fanout_done(struct h2sess_fanout *f, void *user)
+{
+	(void)f;
+	atomic_store((atomic_bool *)user, true);
+}
+
+/* To one session; what it came to is accounted for, whatever failed. */
+static int fan_out(const char *id, enum h2sess_fanout_kind kind)
+{
+	struct h2sess_fanout_options options = H2SESS_FANOUT_OPTIONS_INIT;
+	struct h2sess_push push = H2SESS_PUSH_INIT;
+	struct h2sess_fanout_counts counts = {.size = sizeof(counts)};
+	struct h2sess_selector *selector = NULL;
+	struct h2sess_fanout *f = NULL;
+	atomic_bool done = false;
+	char json[128];
+	int r;
+
+	snprintf(json, sizeof(json), "{\"ids\":[\"%s\"]}", id);
+	r = h2sess_selector_new(json, strlen(json), &selector, NULL);
+	if (r < 0)
+		return r;
+	push.alt = "h2=\":1\"";
+	push.origin = "https://example.org";
+	push.by = "somebody";
+	options.kind = kind;
+	options.push = kind == H2SESS_FANOUT_PUSH ? &push : NULL;
+	options.select = selector;
+	options.worker = "w1";
+	options.receipt = H2SESS_RECEIPT_WRITTEN;
+	options.lint = true;
+	options.deadline_ms = 5000;
+	options.done = on_fanout_done;
+	options.user = &done;
+	r = h2sess_fanout_start(server->server, &options, &f);
+	h2sess_selector_free(selector);
+	if (r < 0)
+		return r;
+	while (!atomic_load(&done))
+		poll(NULL, 0, 1);
+	assert_int_equal(h2sess_fanout_counts(f, &counts), 0);
+	assert_int_equal(counts.queued, 0);
+	assert_int_equal(counts.written + counts.received + counts.not_sent, counts.matched);
+	h2sess_fanout_free(f);
+	return 0;
+}
+
+static void check_fan_outs(enum h2sess_fanout_kind kind)
+{
+	long n = 1;
+	bool some;
+	int r;
+
+	do {
+		char id[H2SESS_SESSION_ID_MAX];
+		struct client *c = test_server_ready(server, NULL, id);
+
+		arm(n++);
+		r = fan_out(id, kind);
+		some = disarm();
+		assert_true(r == 0 || r == H2SESS_ENOMEM);
+		client_free(c);
+		bystander_check(&bystander);
+		assert_true(n < ROUNDS_MAX);
+	} while (some);
+	assert_int_equal(r, 0);
+	assert_true(n > 5);
+}
+
+static void a_fan_out(void **state)
+{
+	(void)state;
+	check_fan_outs(H2SESS_FANOUT_PUSH);
+	check_fan_outs(H2SESS_FANOUT_GOAWAY);
+}
+
 static int pure_calls(void)
 {
 	struct h2sess_emitter *e;
@@ -663,7 +742,7 @@ static void every_block_has_come_back(void **state)
 
 int main(void)
 {
-	static struct CMUnitTest tests[N_VERBS + N_SCENES + 3];
+	static struct CMUnitTest tests[N_VERBS + N_SCENES + 4];
 	size_t i, n = 0;
 
 	for (i = 0; i < N_VERBS; i++)
@@ -672,6 +751,7 @@ int main(void)
 	for (i = 0; i < N_SCENES; i++)
 		tests[n++] = (struct CMUnitTest){SCENES[i].name, test_scene, NULL, NULL,
 						 (void *)&SCENES[i]};
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_fan_out);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_servers_life);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(calls_without_a_server);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(every_block_has_come_back);
