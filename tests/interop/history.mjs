@@ -223,6 +223,8 @@ test('nothing acknowledged is lost, nothing comes twice, and everything is accou
 	const actors = [0, 1, 2, 3].map((n) => history.pushForever(n));
 	const killer = history.kill(workers);
 	await delayed(CHAOS_MS);
+	await until('enough of it', () => history.kills.daemon + history.kills.worker >= 3 &&
+		history.pushes.filter((record) => record.ids.size).length > 20, 40000);
 	history.drainReader = true;
 	history.running = false;
 	await Promise.all([...actors, killer]);
@@ -257,5 +259,5 @@ test('nothing acknowledged is lost, nothing comes twice, and everything is accou
 	for (const record of acknowledged)
 		assert.ok(audited.has([...record.ids][0]), `not in the audit: ${[...record.ids]}`);
 	t.diagnostic(`${history.kills.daemon} kills of the daemon, ${history.kills.worker} of workers; ${pushes} pushes, ${events} events`);
-	assert.ok(pushes > 20 && history.kills.daemon + history.kills.worker >= 3);
+	assert.ok(pushes > 20);
 });
