@@ -13,12 +13,13 @@
 #include <h2sess/h2sess.h>
 #include <string.h>
 
-/* into: our struct, `size` bytes. Returns 0, H2SESS_EINVAL (the host did not set its size). */
+/* into: our struct, `size` bytes. Returns 0, H2SESS_EINVAL (NULL, or without its size). */
 static inline int open_struct_read(void *into, size_t size, const void *from)
 {
-	size_t given;
+	size_t given = 0;
 
-	memcpy(&given, from, sizeof(given));
+	if (from)
+		memcpy(&given, from, sizeof(given));
 	if (given < sizeof(given))
 		return H2SESS_EINVAL;
 	memset(into, 0, size);
@@ -30,9 +31,10 @@ static inline int open_struct_read(void *into, size_t size, const void *from)
 /* ret: the host's struct, with its size set. Returns as open_struct_read(). */
 static inline int open_struct_write(void *ret, const void *from, size_t size)
 {
-	size_t given, n;
+	size_t given = 0, n;
 
-	memcpy(&given, ret, sizeof(given));
+	if (ret)
+		memcpy(&given, ret, sizeof(given));
 	if (given < sizeof(given))
 		return H2SESS_EINVAL;
 	n = given < size ? given : size;

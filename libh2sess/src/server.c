@@ -103,6 +103,8 @@ int h2sess_server_new(const struct h2sess_options *options, struct h2sess_server
 	struct h2sess_server *srv = NULL;
 	int r = options ? open_struct_read(&own, sizeof(own), options) : 0;
 
+	if (!ret)
+		r = H2SESS_EINVAL;
 	if (r == 0)
 		r = make(&own, &srv, &field);
 	if (r < 0) {

@@ -37,7 +37,7 @@ uint64_t h2sess_server_limit_count(struct h2sess_server *srv, const char *counte
 	};
 	size_t i;
 
-	for (i = 0; i < LIMITS; i++) {
+	for (i = 0; i < LIMITS && counter; i++) {
 		if (strcmp(names[i], counter) == 0)
 			return atomic_load(&srv->counters.limits[i]);
 	}

@@ -315,7 +315,8 @@ const struct h2sess_header *h2sess_stream_headers(const struct h2sess_stream *st
 
 const char *h2sess_stream_header(const struct h2sess_stream *st, const char *name)
 {
-	const struct h2sess_header *field = header_list_find(&st->request, name, strlen(name));
+	const struct h2sess_header *field =
+		name ? header_list_find(&st->request, name, strlen(name)) : NULL;
 
 	return field ? field->value : NULL;
 }

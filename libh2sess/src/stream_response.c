@@ -73,6 +73,8 @@ static int respond(struct h2sess_stream *st, const struct h2sess_header *headers
 		return H2SESS_ESTREAM;
 	if (st->responded)
 		return H2SESS_EHEADERSSENT;
+	if (n && !headers)
+		return H2SESS_EARGTYPE;
 	status = response_status(headers, n);
 	if (status < 200)
 		return H2SESS_ESTATUS;
@@ -155,6 +157,8 @@ int h2sess_stream_additional_headers(struct h2sess_stream *st, const struct h2se
 		return H2SESS_ESTREAM;
 	if (st->responded)
 		return H2SESS_EHEADERSSENT;
+	if (n && !headers)
+		return H2SESS_EARGTYPE;
 	status = response_status(headers, n);
 	if (status < 100 || status > 199 || status == 101)
 		return H2SESS_EINFOSTATUS;
@@ -216,6 +220,8 @@ int h2sess_stream_send_trailers(struct h2sess_stream *st, const struct h2sess_he
 		return H2SESS_ETRAILERSSENT;
 	if (!st->trailers_ready)
 		return H2SESS_ETRAILERSNOTREADY;
+	if (n && !headers)
+		return H2SESS_EARGTYPE;
 	if (n)
 		r = submit_trailers(st, headers, n);
 	else
