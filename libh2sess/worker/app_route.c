@@ -216,6 +216,13 @@ static bool has_path(const struct app_route *route, const char *path)
 	return !len || (!strncmp(path, route->path, len) && strchr("/?", path[len]));
 }
 
+const struct app_route *app_routes_only(const struct app_routes *routes)
+{
+	const struct app_route *first = routes->items;
+
+	return routes->n == 1 && !first->hosts.n && !*first->path ? first : NULL;
+}
+
 const struct app_route *app_routes_find(const struct app_routes *routes, const char *authority,
 					const char *path, bool *ret_misdirected)
 {

@@ -32,6 +32,9 @@ const char *app_route_set_path(struct app_route *route, const char *path);
 /* Two routes for the same requests? Then the host and path that they share, else NULL. */
 const char *app_routes_conflict(const struct app_routes *routes);
 
+/* The one app there is, where every request is its own; else NULL. */
+const struct app_route *app_routes_only(const struct app_routes *routes);
+
 /*
  * The route for a request: the most exact host, then the longest path.
  *

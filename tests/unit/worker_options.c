@@ -347,6 +347,32 @@ static void test_a_route_for_every_host(void **state)
 	options_done(&o);
 }
 
+/* Requests are not looked at where one app has them all, and only there. */
+static void test_the_only_route(void **state)
+{
+	static const struct {
+		const char *apps;
+		bool only;
+	} ROWS[] = {
+		{"--app echo", true},
+		{"--app a.example=echo", false},
+		{"--app /api=echo", false},
+		{"--app echo --app /api=echo", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ROWS) / sizeof(*ROWS); i++) {
+		char line[128];
+		struct options o;
+
+		snprintf(line, sizeof(line), "--listen-h2c 127.0.0.1:1 %s", ROWS[i].apps);
+		assert_int_equal(parse(&o, line), 0);
+		if (!app_routes_only(&o.apps) != !ROWS[i].only)
+			fail_msg("row %zu", i);
+		options_done(&o);
+	}
+}
+
 static void test_file_refusals(void **state)
 {
 	static const char *const ROWS[][2] = {
@@ -406,6 +432,7 @@ int main(void)
 		cmocka_unit_test(test_what_a_reload_cannot_change),
 		cmocka_unit_test(test_routes),
 		cmocka_unit_test(test_a_route_for_every_host),
+		cmocka_unit_test(test_the_only_route),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
