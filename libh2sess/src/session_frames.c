@@ -544,6 +544,7 @@ int session_frames_init(struct h2sess_session *s)
 		r = make_option(server_limits(s->loop->server), &option);
 	if (r == 0)
 		r = session_memory_make(&s->loop->memory, cbs, option, s, &s->ng, &s->table);
+	s->table_used = s->table != NULL; /* nghttp2 touches it when it begins */
 	nghttp2_option_del(option);
 	nghttp2_session_callbacks_del(cbs);
 	return r;
