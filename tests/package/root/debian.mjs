@@ -54,7 +54,7 @@ test('installed, served, upgraded, removed, purged, with systemd', async (t) => 
   });
 
   await t.test('systemd runs the daemon, with its sockets', async () => {
-    machine = await boot(t, root);
+    machine = await boot(root);
     await until('the daemon', () => state(machine, 'h2sess-controld.service') === 'active');
     assert.equal(machine.run("stat -c '%a %U %G' /run/h2sess /run/h2sess/api.sock /run/h2sess-rpc /run/h2sess-rpc/rpc.sock"),
       '750 _h2sess-controld h2sess\n660 _h2sess-controld h2sess\n' +

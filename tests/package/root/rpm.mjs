@@ -29,7 +29,7 @@ test('the rpm packages, from a root directory', async (t) => {
   });
 
   await t.test("the README's lines lead to a push that a Node client receives", async () => {
-    const machine = await boot(t, root);
+    const machine = await boot(root);
     machine.run(readme().configure);
     await push(machine, await connect(t, machine));
   });

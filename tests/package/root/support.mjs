@@ -70,21 +70,27 @@ function base() {
   return dir;
 }
 
+const booted = new Map(); // root: the process that its systemd runs below
+
 // A copy of the bare root, removed after the test.
 export function bare(t, name) {
   const dir = join(place, name);
   rmSync(dir, { recursive: true, force: true });
   execFileSync('cp', ['-a', base(), dir]);
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  t.after(async () => {
+    const child = booted.get(dir);
+    if (child?.kill('SIGKILL')) await new Promise((done) => child.on('exit', done));
+    rmSync(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
+  });
   return dir;
 }
 
 // Boot it: { run(script), start(script) } there.
-export async function boot(t, root) {
+export async function boot(root) {
   const pidfile = `${root}.pid`;
   rmSync(pidfile, { force: true });
   const child = spawn(join(source, 'tests/package/boot'), [root, pidfile], { stdio: ['ignore', 'inherit', 'inherit'] });
-  t.after(() => child.kill('SIGKILL'));
+  booted.set(root, child);
   const pid = await until('the pid of systemd', () => existsSync(pidfile) && readFileSync(pidfile, 'utf8').trim());
   const enter = (script) => ['-t', pid, '-a', '-r', '-w', 'sh', '-ec', script];
   const machine = {
