@@ -42,7 +42,7 @@
 
 #define EXIT_REFUSED 2
 #define CLOSE_WAIT_MS 5000 /* for sessions to go after the second signal */
-#define QUIET_MS 1000	   /* no new request for so long: a session of a succeeded worker drains */
+#define QUIET_MS 3000	   /* no new request for so long: a session of a succeeded worker drains */
 #define RETIRE_TICK_MS 200
 
 struct worker {
@@ -61,6 +61,7 @@ struct worker {
 	uv_timer_t watchdog; /* notify.h's */
 	uv_poll_t predecessor;
 	uint64_t retire_until;
+	uint64_t quiet_from; /* not before that is anybody called quiet */
 	char name[OPTIONS_NAME_MAX + 1];
 	bool serving;
 	bool draining;
@@ -291,7 +292,7 @@ static void on_retire(uv_timer_t *timer)
 	h2sess_server_stats(w->server, &stats);
 	if (!stats.connections || uv_now(&w->loop) >= w->retire_until)
 		drain(w);
-	else
+	else if (uv_now(&w->loop) >= w->quiet_from)
 		h2sess_server_drain_quiet(w->server, QUIET_MS, options_of(w)->drain_ms);
 }
 
@@ -309,6 +310,8 @@ static void on_successor(int pid, void *user)
 	w->health = NULL;
 	takeover_confirm(w->takeover);
 	w->retire_until = uv_now(&w->loop) + options_of(w)->patience_ms;
+	/* Quiet is who says nothing from now on: making a process may have kept us from reading. */
+	w->quiet_from = uv_now(&w->loop) + QUIET_MS;
 	uv_timer_start(&w->retire, on_retire, RETIRE_TICK_MS, RETIRE_TICK_MS);
 }
 
