@@ -47,7 +47,7 @@ static bool is_plain(unsigned char c)
 /* The bytes of text, those that are not plain as by escape; cut when it is long. */
 static void put_escaped(struct line *line, const char *text, const char *escape)
 {
-	for (size_t i = 0; text[i] && i < ACCESS_FIELD_MAX; i++) {
+	for (size_t i = 0; i < ACCESS_FIELD_MAX && text[i]; i++) {
 		char one[8] = {text[i]};
 
 		if (!is_plain((unsigned char)text[i]))
