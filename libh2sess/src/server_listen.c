@@ -302,18 +302,26 @@ int h2sess_server_listen_fd(struct h2sess_server *srv, int fd, uint32_t flags)
 
 static void do_stop_listening(struct loop *loop, void *arg)
 {
-	(void)arg;
 	if (loop)
 		drop_listeners(loop);
+	uv_sem_post(arg);
 }
 
 int h2sess_server_stop_listening(struct h2sess_server *srv)
 {
-	size_t i;
+	size_t i, posted = 0;
+	uv_sem_t done;
 	int r = 0;
 
-	for (i = 0; i < srv->n_loops && r == 0; i++)
-		r = loop_post(&srv->loops[i], do_stop_listening, NULL);
+	if (uv_sem_init(&done, 0) != 0)
+		return H2SESS_ENOMEM;
+	for (i = 0; i < srv->n_loops && srv->started && r == 0; i++) {
+		r = loop_post(&srv->loops[i], do_stop_listening, &done);
+		posted += r == 0;
+	}
+	while (posted--)
+		uv_sem_wait(&done);
+	uv_sem_destroy(&done);
 	return r;
 }
 

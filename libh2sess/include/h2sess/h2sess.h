@@ -392,7 +392,8 @@ H2SESS_API int h2sess_server_listen_fds(struct h2sess_server *srv, const int *fd
 
 /*
  * Accept no more, and leave what waits in the queues to whoever else has these sockets: a
- * successor. Sessions go on. Any thread. Returns 0, H2SESS_ENOMEM.
+ * successor. Sessions go on. When it returns no thread accepts any more. Any thread but a loop's.
+ * Returns 0, H2SESS_ENOMEM.
  */
 H2SESS_API int h2sess_server_stop_listening(struct h2sess_server *srv);
 
