@@ -60,8 +60,11 @@ static int prepare(const struct store_file *file, sqlite3_stmt **ret, const char
 
 int store_file_complain(const struct store_file *file, const char *path, char *why)
 {
-	snprintf(why, OPTIONS_WHY_MAX, "%.120s: %.100s", path,
-		 file->db ? sqlite3_errmsg(file->db) : "out of memory");
+	const char *rule = file->db ? sqlite3_errmsg(file->db) : "out of memory";
+
+	if (file->db && sqlite3_errcode(file->db) == SQLITE_BUSY)
+		rule = "another process has this state file open";
+	snprintf(why, OPTIONS_WHY_MAX, "%.120s: %.100s", path, rule);
 	return -1;
 }
 

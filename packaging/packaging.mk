@@ -51,7 +51,7 @@ install-rest: $(CONFIGURED) install-programs
 	$(foreach p,$(PROGRAMS),$(put) $(COMMON)/completions/_h2sess $(DESTDIR)$(ZSHDIR)/_$(p) && \
 		sed -i '1s/.*/#compdef $(p)/' $(DESTDIR)$(ZSHDIR)/_$(p) &&) true
 	$(put) README.md CHANGELOG.md api/rpc.md api/openapi.yaml $(DESTDIR)$(DOCDIR)
-	$(put) $(COMMON)/config/low-ports.conf $(COMMON)/config/tcp.conf \
+	$(put) $(COMMON)/config/low-ports.conf $(COMMON)/config/tcp.conf $(COMMON)/alerts.yml \
 		$(wildcard libh2sess/examples/*.c) $(DESTDIR)$(DOCDIR)/examples
 	$(call put_once,$(BUILD)/install/config/controld.conf,$(DESTDIR)$(SYSCONFDIR)/h2sess/controld.conf)
 	$(call put_once,$(BUILD)/install/config/worker.conf,$(DESTDIR)$(SYSCONFDIR)/h2sess/worker/default.conf)

@@ -243,6 +243,19 @@ test('a state file that is not one is refused in one line', async () => {
 	fs.rmSync(daemon.dir, { recursive: true });
 });
 
+test('a second daemon on a state file says that the first has it', async () => {
+	const daemon = new Daemon();
+	const file = path.join(daemon.dir, 'state.db');
+	daemon.args = ['--state', file];
+	await daemon.start();
+	const other = (name) => path.join(daemon.dir, name);
+	const { status, stderr } = spawnSync(binary, ['--rpc', other('r.sock'), '--api', `unix:${other('a.sock')}`,
+		'--state', file], { encoding: 'utf8' });
+	assert.notEqual(status, 0);
+	assert.match(stderr, /state\.db: another process has this state file open\n$/);
+	await daemon.end();
+});
+
 test('a service manager that does not listen is no trouble, and a clean stop leaves no sockets', async () => {
 	const daemon = new Daemon();
 	process.env.NOTIFY_SOCKET = path.join(daemon.dir, 'notify');

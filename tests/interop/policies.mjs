@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import http2 from 'node:http2';
 import { test } from 'node:test';
+import { RawClient, frame } from './raw_client.mjs';
 import { House, certificateFiles, event, loopback, until } from './support.mjs';
 
 const ALT = 'h2=":8000"; ma=60';
@@ -91,4 +92,22 @@ test('policies are applied while the daemon is away, and not again when it retur
 		assert.equal(client.told.length, 1);
 	assert.equal((await house.request('DELETE', '/v1/policies/p')).body.state, 'retracting');
 	await told(second, 'https://example.org clear');
+});
+
+// HPACK by hand: GET https / of example.org, as fox/7.
+const REQUEST = Buffer.concat([Buffer.from([0x82, 0x87, 0x84, 0x41, 11]), Buffer.from('example.org'),
+	Buffer.from([0x7a, 5]), Buffer.from('fox/7')]);
+
+test('ORIGIN is on the wire before the HEADERS of the response that decided it', async (t) => {
+	const house = await House.open(t);
+	const worker = await house.worker();
+	const { status } = await put(house, 'speak', { select: { userAgent: 'fox*' }, origins: ['https://example.org'] });
+	assert.equal(status, 201);
+	await until('the worker holds it', async () => (await policy(house, 'speak')).workers[0]?.holds);
+	const raw = await RawClient.connect(worker.port);
+	t.after(() => raw.destroy());
+	raw.socket.write(frame(1, 5, 1, REQUEST));
+	const at = (type) => raw.frames.findIndex((f) => f.type === type);
+	await until('a response', () => at(1) >= 0);
+	assert.ok(at(0xc) >= 0 && at(0xc) < at(1), `types ${raw.frames.map((f) => f.type)}`);
 });
