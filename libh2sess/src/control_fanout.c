@@ -17,16 +17,15 @@
  *   - the link stops: the records go, the fan-outs go on, and ring for nobody.
  */
 #include "control.h"
+#include "control_fanout_args.h"
+#include "control_fanout_json.h"
 #include "fanout.h"
 #include "memory.h"
 #include "push_args.h"
 #include "session.h"
 #include "values.h"
 
-#include <math.h>
 #include <string.h>
-
-#define GROUPS 64 /* outcomes by reason, in one update */
 
 /* Who is to be woken; outlives the link while a fan-out may ring. */
 struct fanout_bell {
@@ -228,93 +227,6 @@ static void answer_cancels(struct fanout_record *record)
 
 /* ---- updates --------------------------------------------------------------------------------- */
 
-/* Sessions of one outcome and reason. */
-struct group {
-	int32_t outcome;
-	int32_t reason;
-	json_t *numbers;
-};
-
-static struct group *group_of(struct group *groups, size_t *n,
-			      const struct h2sess_fanout_session *session)
-{
-	size_t i;
-
-	for (i = 0; i < *n; i++) {
-		if (groups[i].outcome == session->outcome && groups[i].reason == session->reason)
-			return &groups[i];
-	}
-	if (*n == GROUPS)
-		return NULL;
-	groups[i] = (struct group){session->outcome, session->reason, json_array()};
-	return &groups[(*n)++];
-}
-
-static bool put_group(json_t *changes, const struct group *group)
-{
-	const char *reason = h2sess_reason_name(group->reason);
-	json_t *object = json_object();
-	bool ok;
-
-	ok = value_put(object, "outcome", json_string(h2sess_outcome_name(group->outcome)));
-	ok &= value_put(object, "reason", json_string(reason ? reason : ""));
-	ok &= value_put(object, "numbers", group->numbers);
-	ok &= json_array_append_new(changes, object) == 0;
-	return ok;
-}
-
-static json_t *changes_json(const struct h2sess_fanout_session *sessions, size_t n)
-{
-	json_t *changes = json_array();
-	struct group groups[GROUPS];
-	size_t i, n_groups = 0;
-	bool ok = changes != NULL;
-
-	for (i = 0; i < n; i++) {
-		struct group *group = group_of(groups, &n_groups, &sessions[i]);
-
-		ok &= group &&
-		      json_array_append_new(group->numbers,
-					    json_integer((json_int_t)sessions[i].number)) == 0;
-	}
-	for (i = 0; i < n_groups; i++)
-		ok &= put_group(changes, &groups[i]);
-	return value_if(ok, changes);
-}
-
-static bool put_count(json_t *object, const char *key, uint64_t count)
-{
-	return value_put(object, key, json_integer((json_int_t)count));
-}
-
-static json_t *state_json(const struct fanout_record *record, bool over)
-{
-	static const char *const names[] = {
-		[H2SESS_FANOUT_RUNNING] = "running",
-		[H2SESS_FANOUT_DONE] = "done",
-		[H2SESS_FANOUT_CANCELLED] = "cancelled",
-	};
-	struct h2sess_fanout_counts c = {.size = sizeof(c)};
-	json_t *object = json_object();
-	bool ok;
-
-	h2sess_fanout_counts(record->fanout, &c);
-	ok = value_put(object, "push", json_string(record->name));
-	ok &= value_put(
-		object, "state",
-		json_string(
-			names[over ? h2sess_fanout_state(record->fanout) : H2SESS_FANOUT_RUNNING]));
-	ok &= put_count(object, "matched", c.matched);
-	ok &= put_count(object, "queued", c.queued);
-	ok &= put_count(object, "written", c.written);
-	ok &= put_count(object, "received", c.received);
-	ok &= put_count(object, "notSent", c.not_sent);
-	ok &= put_count(object, "unknown", 0);
-	if (record->drain)
-		ok &= put_count(object, "ended", c.ended);
-	return value_if(ok, object);
-}
-
 /* NULL for want of memory: the connection ends, and everything is told again on the next one. */
 static void send_update(struct h2sess_control *control, struct fanout_record *record)
 {
@@ -326,8 +238,8 @@ static void send_update(struct h2sess_control *control, struct fanout_record *re
 	atomic_store(&record->changed, false);
 	n = h2sess_fanout_take_changes(record->fanout, control->changes, CONTROL_CHANGES_MAX);
 	over = over && n < CONTROL_CHANGES_MAX;
-	params = state_json(record, over);
-	if (params && !value_put(params, "changes", changes_json(control->changes, n)))
+	params = fanout_state_json(record->name, record->fanout, record->drain, over);
+	if (params && !value_put(params, "changes", fanout_changes_json(control->changes, n)))
 		params = value_if(false, params);
 	control_notify(control, RPC_PUSH_UPDATE, params);
 	record->told_all = over;
@@ -388,170 +300,10 @@ bool control_fanouts_pump(struct h2sess_control *control)
 
 /* ---- push.start ------------------------------------------------------------------------------ */
 
-/* What a push.start asks for. */
-struct start {
-	struct h2sess_fanout_options options;
-	struct h2sess_push push;
-	char by[PUSH_BY_BUFFER];
-	uint8_t data[H2SESS_GOAWAY_DATA_MAX];
-	struct h2sess_selector *selector;
-	const char *field;
-	const char *rule;
-};
-
-static int read_number(struct start *start, const json_t *params, const char *name, double max,
-		       double *ret)
+static int launch(struct fanout_args *args, struct h2sess_control *control,
+		  struct fanout_record *record)
 {
-	const json_t *value = json_object_get(params, name);
-
-	start->field = name;
-	if (!value)
-		return 0;
-	if (!json_is_number(value))
-		return H2SESS_EARGTYPE;
-	*ret = json_number_value(value);
-	return *ret >= 0 && *ret <= max ? 0 : H2SESS_ERANGE;
-}
-
-static int read_whole(struct start *start, const json_t *params, const char *name, double max,
-		      double *ret)
-{
-	int r = read_number(start, params, name, max, ret);
-
-	return r == 0 && *ret != floor(*ret) ? H2SESS_ERANGE : r;
-}
-
-static int read_altsvc(struct start *start, const json_t *params)
-{
-	start->options.push = &start->push;
-	return push_args_altsvc(params, &start->push, &start->field);
-}
-
-static int read_origin(struct start *start, const json_t *params)
-{
-	start->options.push = &start->push;
-	return push_args_origin(params, &start->push, &start->field);
-}
-
-static int read_goaway(struct start *start, const json_t *params)
-{
-	double code = 0, last = 0;
-	int r;
-
-	start->options.kind = H2SESS_FANOUT_GOAWAY;
-	r = read_whole(start, params, "code", UINT32_MAX, &code);
-	if (r == 0)
-		r = read_whole(start, params, "lastStreamID", H2SESS_STREAM_ID_MAX, &last);
-	if (r < 0)
-		return r;
-	start->options.code = (uint32_t)code;
-	start->options.last_stream_id = (int32_t)last;
-	start->field = "opaqueData";
-	start->options.data = start->data;
-	return value_read_base64(json_object_get(params, "opaqueData"), start->data,
-				 sizeof(start->data), &start->options.len);
-}
-
-static int read_drain(struct start *start, const json_t *params)
-{
-	start->options.kind = H2SESS_FANOUT_DRAIN;
-	if (!json_object_get(params, "alt") && !json_object_get(params, "origin"))
-		return 0;
-	return read_altsvc(start, params);
-}
-
-static const struct {
-	const char *name;
-	int (*read)(struct start *start, const json_t *params);
-	const char *members[4]; /* of the kind, beside those of all */
-} kinds[] = {
-	{"altsvc", read_altsvc, {"alt", "origin"}},
-	{"origin", read_origin, {"origins"}},
-	{"goaway", read_goaway, {"code", "lastStreamID", "opaqueData"}},
-	{"drain", read_drain, {"alt", "origin"}},
-};
-
-#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
-
-/* A member of another kind's is unknown here. */
-static const char *foreign_member(size_t kind, const json_t *params)
-{
-	size_t i, k, own;
-
-	for (i = 0; i < KINDS; i++) {
-		for (k = 0; k < 4 && kinds[i].members[k]; k++) {
-			const char *name = kinds[i].members[k];
-
-			for (own = 0; own < 4 && kinds[kind].members[own]; own++) {
-				if (strcmp(kinds[kind].members[own], name) == 0)
-					break;
-			}
-			if ((own == 4 || !kinds[kind].members[own]) &&
-			    json_object_get(params, name))
-				return name;
-		}
-	}
-	return NULL;
-}
-
-static int read_kind(struct start *start, const json_t *params)
-{
-	const json_t *kind = json_object_get(params, "kind");
-	size_t i;
-
-	start->field = "kind";
-	if (!json_is_string(kind))
-		return H2SESS_EARGTYPE;
-	for (i = 0; i < KINDS && strcmp(kinds[i].name, json_string_value(kind)) != 0; i++)
-		;
-	if (i == KINDS)
-		return H2SESS_EINVAL;
-	start->field = foreign_member(i, params);
-	return start->field ? RPC_INVALID_PARAMS : kinds[i].read(start, params);
-}
-
-static int read_common(struct start *start, const json_t *params, const char *name)
-{
-	const json_t *select = json_object_get(params, "select");
-	const json_t *dry_run = json_object_get(params, "dryRun");
-	int r;
-
-	start->field = "select";
-	if (!json_is_object(select))
-		return H2SESS_EARGTYPE;
-	r = selector_new_copy(select, &start->selector, &start->field);
-	if (r == 0)
-		r = read_number(start, params, "perSecond", 1e9, &start->options.per_second);
-	if (r < 0)
-		return r;
-	if (json_object_get(params, "perSecond") && start->options.per_second == 0)
-		return H2SESS_ERANGE;
-	start->field = "dryRun";
-	if (dry_run && !json_is_boolean(dry_run))
-		return H2SESS_EARGTYPE;
-	push_args_by(start->by, params, name);
-	start->push.by = start->by;
-	start->options.dry_run = json_is_true(dry_run);
-	start->options.lint = !json_is_false(json_object_get(params, "lint"));
-	start->options.receipt = push_args_receipt(params);
-	start->options.deadline_ms =
-		(uint32_t)json_integer_value(json_object_get(params, "deadlineMs"));
-	start->options.select = start->selector;
-	return 0;
-}
-
-static int read_params(struct start *start, const json_t *params, const char *name)
-{
-	int r = push_args_flags(params, &start->field);
-
-	if (r == 0)
-		r = read_common(start, params, name);
-	return r < 0 ? r : read_kind(start, params);
-}
-
-static int launch(struct start *start, struct h2sess_control *control, struct fanout_record *record)
-{
-	struct h2sess_fanout_options *options = &start->options;
+	struct h2sess_fanout_options *options = &args->options;
 	int r;
 
 	options->worker = control->name;
@@ -566,24 +318,24 @@ static int launch(struct start *start, struct h2sess_control *control, struct fa
 	if (r == 0)
 		return 0;
 	record_unref(record);
-	start->rule = push_args_rule(r);
-	start->field = options->push ? push_args_field(options->push, r) : "lastStreamID";
+	args->rule = push_args_rule(r);
+	args->field = options->push ? push_args_field(options->push, r) : "lastStreamID";
 	return r;
 }
 
-static int start_fanout(struct start *start, struct control_request *request, const char *name)
+static int start_fanout(struct fanout_args *args, struct control_request *request, const char *name)
 {
 	struct h2sess_control *control = request->control;
 	struct fanout_record *record;
 	int r = make_room(control);
 
-	start->field = NULL;
+	args->field = NULL;
 	if (r < 0)
 		return r;
 	record = record_new(control, name);
 	if (!record)
 		return H2SESS_ENOMEM;
-	r = launch(start, control, record);
+	r = launch(args, control, record);
 	if (r < 0) {
 		record_unref(record);
 		return r;
@@ -596,21 +348,18 @@ static int start_fanout(struct start *start, struct control_request *request, co
 
 static void start_new(struct control_request *request, const char *name)
 {
-	struct start *start = mem_calloc(1, sizeof(*start));
+	struct fanout_args *args = mem_calloc(1, sizeof(*args));
 	int r = H2SESS_ENOMEM;
 
-	if (start) {
-		start->options.size = sizeof(start->options);
-		start->push.size = sizeof(start->push);
-		r = read_params(start, request->params, name);
+	if (args) {
+		r = fanout_args_read(args, request->params, name);
 		if (r == 0)
-			r = start_fanout(start, request, name);
-		request->rule = start->rule;
-		request->field = r == H2SESS_ENOMEM ? NULL : start->field;
-		h2sess_selector_free(start->selector);
-		mem_free((void *)start->push.origins);
+			r = start_fanout(args, request, name);
+		request->rule = args->rule;
+		request->field = r == H2SESS_ENOMEM ? NULL : args->field;
+		fanout_args_done(args);
 	}
-	mem_free(start);
+	mem_free(args);
 	if (r < 0)
 		control_request_fail(request, r, request->field);
 	else
@@ -665,7 +414,9 @@ bool control_fanouts_hello(struct h2sess_control *control, json_t *pushes)
 		struct fanout_record *record = container_of(pos, struct fanout_record, link);
 
 		if (record->answer && !record->dry_run)
-			ok &= json_array_append_new(pushes, state_json(record, false)) == 0;
+			ok &= json_array_append_new(pushes,
+						    fanout_state_json(record->name, record->fanout,
+								      record->drain, false)) == 0;
 	}
 	return ok;
 }
