@@ -59,9 +59,11 @@ static bool send_piece(nghttp2_session *ng, uint8_t *into, size_t *len)
 	ssize_t n = nghttp2_session_mem_send(ng, &data);
 
 	assert_true(n >= 0);
+	if (n == 0)
+		return false;
 	memcpy(into + *len, data, (size_t)n);
 	*len += (size_t)n;
-	return n > 0;
+	return true;
 }
 
 static void queue_frames(nghttp2_session *ng, uint8_t seed)
