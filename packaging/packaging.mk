@@ -108,10 +108,12 @@ rpm: package-dependencies $(BUILD)/h2sess-$(VERSION).tar.gz ## make rpm packages
 	rm -rf $(RPM_DIR)/BUILD $(RPM_DIR)/BUILDROOT
 	@ls -l $(RPM_DIR)/RPMS/* $(RPM_DIR)/SRPMS
 
+# A source package holds the names of the directories of its build, so the second one is made in the same place.
 rpm-check: rpm ## judge the rpm packages: rpmlint, and whether a second build makes the same
 	rpmlint -c packaging/rpm/rpmlint.toml packaging/rpm/h2sess.spec $(RPM_DIR)/RPMS/*/*.rpm $(RPM_DIR)/SRPMS/*.rpm
-	$(MAKE) rpm DEPENDENCIES=skip RPM_DIR=$(BUILD)/rpm-again
-	cd $(RPM_DIR) && for f in */*.rpm */*/*.rpm; do cmp $$f $(abspath $(BUILD)/rpm-again)/$$f || exit 1; done
+	rm -rf $(RPM_DIR)-first && mv $(RPM_DIR) $(RPM_DIR)-first
+	$(MAKE) rpm DEPENDENCIES=skip
+	cd $(RPM_DIR) && for f in */*.rpm */*/*.rpm; do cmp $$f $(abspath $(RPM_DIR)-first)/$$f || exit 1; done
 	@echo "rpm-check: rpmlint has nothing to say, and a second build is the same"
 
 # ---- both, installed -----------------------------------------------------------------------------

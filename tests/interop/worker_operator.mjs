@@ -293,7 +293,9 @@ test('--user: not root once the sockets are open; a reload still reads the keys'
     const uid = Number(execFileSync('id', ['-u', 'nobody'], { encoding: 'utf8' }));
     for (const file of ['cert.pem', 'cert.key']) execFileSync('chgrp', [String(gid), join(dir, file)]);
     chmodSync(join(dir, 'cert.key'), 0o640);
-    const w = await worker(t, dir, ['--listen', '127.0.0.1:0', ...certs, '--app', 'echo', '--user', 'nobody',
+    const app = join(dir, 'echo.so'); // a build below /root is not for nobody
+    copyFileSync(join(build, 'lib/h2sess/apps/echo.so'), app);
+    const w = await worker(t, dir, ['--listen', '127.0.0.1:0', ...certs, '--app', app, '--user', 'nobody',
       '--threads', '2']);
     const status = readFileSync(`/proc/${w.child.pid}/status`, 'utf8');
     assert.match(status, new RegExp(`^Uid:\\s+${uid}\\s+${uid}\\s+${uid}\\s+${uid}$`, 'm'));
