@@ -125,6 +125,11 @@ json_t *control_stats(struct h2sess_control *control);
 uint32_t control_demand(const json_t *filter);
 
 /* ---- control_methods.c: requests ------------------------------------------------------------- */
+/*
+ * Empty, and counted. One that nobody asked is not answered, but the link does not end before it
+ * does. NULL: out of memory. The control thread.
+ */
+struct control_request *control_request_new(struct h2sess_control *control);
 void control_dispatch(struct h2sess_control *control, const struct rpc_message *message);
 /* A loop is through with the request: request->next runs on the control thread. */
 void control_request_return(struct control_request *request, request_fn *next);

@@ -19,8 +19,7 @@
 
 /* ---- a request's life ------------------------------------------------------------------------ */
 
-static struct control_request *request_new(struct h2sess_control *control,
-					   const struct rpc_message *message)
+struct control_request *control_request_new(struct h2sess_control *control)
 {
 	struct control_request *request = mem_calloc(1, sizeof(*request));
 
@@ -29,11 +28,21 @@ static struct control_request *request_new(struct h2sess_control *control,
 	list_init(&request->link);
 	list_init(&request->waiting_link);
 	request->control = control;
+	control->requests++;
+	return request;
+}
+
+static struct control_request *request_of(struct h2sess_control *control,
+					  const struct rpc_message *message)
+{
+	struct control_request *request = control_request_new(control);
+
+	if (!request)
+		return NULL;
 	request->id = message->id;
 	request->generation = control->link.generation;
 	request->method = message->method;
 	request->params = json_incref(message->params);
-	control->requests++;
 	return request;
 }
 
@@ -276,7 +285,7 @@ static void start(struct h2sess_control *control, const struct rpc_message *mess
 		refuse(control, message, H2SESS_ELIMIT);
 		return;
 	}
-	request = request_new(control, message);
+	request = request_of(control, message);
 	if (request)
 		run(request);
 	else

@@ -581,21 +581,6 @@ static void count_some(struct loop *loop, void *arg)
 		control_request_return(request, tell_counts);
 }
 
-/* A request that nobody asked: it is not answered, but the link does not end before it does. */
-static struct control_request *own_request(struct h2sess_control *control, void *state)
-{
-	struct control_request *request = mem_calloc(1, sizeof(*request));
-
-	if (!request)
-		return NULL;
-	list_init(&request->link);
-	list_init(&request->waiting_link);
-	request->control = control;
-	request->state = state;
-	control->requests++;
-	return request;
-}
-
 void control_policies_count(struct h2sess_control *control)
 {
 	struct policy_set *set = control->policy_set;
@@ -606,12 +591,13 @@ void control_policies_count(struct h2sess_control *control)
 	    !control_server_started(control) || !atomic_exchange(&set->changed, false))
 		return;
 	job = mem_calloc(1, sizeof(*job) + set->n * sizeof(job->counts[0]));
-	request = job ? own_request(control, job) : NULL;
+	request = job ? control_request_new(control) : NULL;
 	if (!request) {
 		mem_free(job);
 		atomic_store(&set->changed, true); /* the next second tries again */
 		return;
 	}
+	request->state = job;
 	job->set = policy_set_ref(set);
 	control->policies_counting = true;
 	if (server_run_on_loop(control->server, 0, count_some, request) < 0)
