@@ -35,7 +35,7 @@ OWN_LDFLAGS = -pthread $(SANFLAGS)
 
 LIB_PKGS = libnghttp2 openssl libuv libidn2 jansson
 WORKER_PKGS = jansson inih libuv
-DAEMON_PKGS = libmicrohttpd libuv jansson sqlite3 inih openssl
+DAEMON_PKGS = libmicrohttpd libuv jansson sqlite3 inih openssl libidn2
 APP_PKGS = jansson inih
 TEST_PKGS = cmocka $(LIB_PKGS) $(DAEMON_PKGS)
 

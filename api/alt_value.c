@@ -21,17 +21,13 @@
  */
 #include "alt_value.h"
 
+#include "error_values.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
 #define PORT_MAX 65535
-
-enum {
-#define X(name, value, wire, http, text) H2SESS_##name = (value),
-#include <h2sess/errors.def>
-#undef X
-};
 
 /* What is left to read. */
 struct cursor {

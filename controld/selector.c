@@ -13,11 +13,10 @@
 #include "selector.h"
 
 #include "controld.h"
+#include "selector_limits.h"
 
 #include <math.h>
 #include <string.h>
-
-#define AGE_MAX 1e9 /* seconds */
 
 enum kind { TEXT, TEXTS, LABELS, NUMBER, COUNT, BOOLEAN, ONLY_TRUE, PERCENT, BASIS };
 
@@ -34,8 +33,8 @@ static const struct field {
 	{"encrypted", BOOLEAN, 0},
 	{"alpn", TEXT, 0},
 	{"origin", TEXT, 0},
-	{"minAge", NUMBER, AGE_MAX},
-	{"idleFor", NUMBER, AGE_MAX},
+	{"minAge", NUMBER, SELECTOR_SECONDS_MAX},
+	{"idleFor", NUMBER, SELECTOR_SECONDS_MAX},
 	{"openStreams", COUNT, INT32_MAX},
 	{"userAgent", TEXT, 0},
 	{"push", TEXT, 0},

@@ -2,8 +2,7 @@
 #ifndef H2SESS_ORIGIN_H
 #define H2SESS_ORIGIN_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "url_origin.h"
 
 #define ORIGIN_URL_MAX 65536 /* bytes of a URL that is looked at; over it: H2SESS_EURL */
 
@@ -12,17 +11,5 @@
  * Returns the length, H2SESS_EURL, H2SESS_EORIGIN (opaque), H2SESS_ERANGE (cap), H2SESS_ENOMEM.
  */
 int origin_of(const char *url, size_t len, char *buf, size_t cap);
-
-/* The parts of a serialised origin, borrowed from it. */
-struct origin_parts {
-	const char *scheme;
-	size_t scheme_len;
-	const char *host; /* with its brackets, if it is an IPv6 address */
-	size_t host_len;
-	uint16_t port; /* the scheme's own where none is given */
-};
-
-/* Returns 0, H2SESS_EORIGIN: not a serialised origin. */
-int origin_split(const char *origin, struct origin_parts *ret);
 
 #endif

@@ -27,14 +27,13 @@
 #include "selector.h"
 
 #include "memory.h"
+#include "sample.h"
 #include "session.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define ORIGIN_ROOM (SELECTOR_TEXT_MAX * 4)
 
 /* ---- values of JSON -------------------------------------------------------------------------- */
 
@@ -82,45 +81,16 @@ static int read_glob(const json_t *json, struct glob **ret)
 
 	if (r < 0)
 		return r;
-	*ret = glob_new(text);
-	return *ret ? 0 : H2SESS_ENOMEM;
-}
-
-/* ---- sampling -------------------------------------------------------------------------------- */
-
-/* FNV-1a, then the finalizer of MurmurHash3, since ids differ in their last digits alone. */
-static uint64_t hash_of(const void *data, size_t len)
-{
-	const uint8_t *p = data;
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
-	hash = (hash ^ hash >> 33) * UINT64_C(0xff51afd7ed558ccd);
-	hash = (hash ^ hash >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
-	return hash ^ hash >> 33;
-}
-
-static uint64_t hash_of_peer(const char *text)
-{
-	uint8_t address[16];
-
-	return address_read(text, address) ? hash_of(address, sizeof(address))
-					   : hash_of(text, strlen(text));
-}
-
-/* 53 bits of the hash as a share of 1, exactly: 0 to less than 1. */
-static double share_of(uint64_t hash)
-{
-	return (double)(hash >> 11) / (double)(UINT64_C(1) << 53);
+	*ret = mem_alloc(sizeof(**ret));
+	if (!*ret)
+		return H2SESS_ENOMEM;
+	glob_read(text, *ret);
+	return 0;
 }
 
 bool selector_sampled(const struct h2sess_session *s, bool by_peer, double share)
 {
-	uint64_t hash = by_peer ? hash_of_peer(s->peer_address) : hash_of(s->id, strlen(s->id));
-
-	return share_of(hash) < share;
+	return by_peer ? sample_has_peer(s->peer_address, share) : sample_has_session(s->id, share);
 }
 
 /* ---- the members: how each one is read, and what it says of a session ------------------------ */
@@ -262,7 +232,7 @@ static bool match_alpn(const struct selector *selector, const struct h2sess_sess
 
 static int parse_origin(struct selector *selector, const json_t *json)
 {
-	char origin[ORIGIN_ROOM];
+	char origin[SELECTOR_ORIGIN_ROOM];
 	const char *url;
 	int r = read_text(json, SELECTOR_TEXT_MAX, &url);
 
@@ -292,7 +262,7 @@ static int parse_min_age(struct selector *selector, const json_t *json)
 
 static bool match_min_age(const struct selector *selector, const struct h2sess_session *s)
 {
-	return loop_now(s->loop) - s->started_at >= selector->min_age_ms;
+	return session_age_ms(s) >= selector->min_age_ms;
 }
 
 static int parse_idle_for(struct selector *selector, const json_t *json)
@@ -302,7 +272,7 @@ static int parse_idle_for(struct selector *selector, const json_t *json)
 
 static bool match_idle_for(const struct selector *selector, const struct h2sess_session *s)
 {
-	return loop_now(s->loop) - s->active_at >= selector->idle_for_ms;
+	return session_idle_ms(s) >= selector->idle_for_ms;
 }
 
 static int parse_open_streams(struct selector *selector, const json_t *json)

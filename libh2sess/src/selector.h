@@ -4,15 +4,11 @@
 
 #include "address_block.h"
 #include "glob.h"
+#include "selector_limits.h"
 
 #include <h2sess/h2sess.h>
 #include <jansson.h>
 #include <stdatomic.h>
-
-#define SELECTOR_IDS_MAX 65536	 /* more than a server may hold of sessions by default */
-#define SELECTOR_LABELS_MAX 32	 /* as many as a session can have */
-#define SELECTOR_TEXT_MAX 1024	 /* octets of a string; a longer one is in no session */
-#define SELECTOR_SECONDS_MAX 1e9 /* of minAge and idleFor */
 
 struct selector_label {
 	const char *key;

@@ -323,6 +323,17 @@ uint64_t wall_clock_ms(void);
 /* An id as nghttp2 library error code to a reason of reasons.def. */
 int session_reason_of(int lib_error);
 
+/* Since its connection began, and since its last activity, on a clock that never steps. */
+static inline uint64_t session_age_ms(const struct h2sess_session *s)
+{
+	return loop_now(s->loop) - s->started_at;
+}
+
+static inline uint64_t session_idle_ms(const struct h2sess_session *s)
+{
+	return loop_now(s->loop) - s->active_at;
+}
+
 /* ---- session_timers.c ------------------------------------------------------------------------ */
 void session_timers_init(struct h2sess_session *s);
 /* A deadline may have come nearer. */

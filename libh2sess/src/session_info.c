@@ -273,7 +273,7 @@ X509 *session_certificate(const struct h2sess_session *s)
 void session_facts(const struct h2sess_session *s, struct session_facts *ret)
 {
 	ret->created_ms = s->created_ms;
-	ret->idle_ms = loop_now(s->loop) - s->active_at;
+	ret->idle_ms = session_idle_ms(s);
 	ret->streams_total = s->streams_total;
 	ret->user_agent = s->user_agent;
 	ret->alt_used = s->alt_used;

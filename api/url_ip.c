@@ -5,7 +5,8 @@
  */
 #include "url_ip.h"
 
-#include <h2sess/h2sess.h>
+#include "error_values.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>

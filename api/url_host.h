@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef H2SESS_URL_HOST_H
-#define H2SESS_URL_HOST_H
+#ifndef API_URL_HOST_H
+#define API_URL_HOST_H
 
 #include <stddef.h>
 

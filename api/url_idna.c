@@ -25,7 +25,8 @@
  */
 #include "url_idna.h"
 
-#include <h2sess/h2sess.h>
+#include "error_values.h"
+
 #include <idn2.h>
 #include <stdint.h>
 #include <string.h>

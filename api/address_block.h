@@ -3,8 +3,8 @@
  * Addresses and blocks of them (CIDR). IPv4 is kept as IPv4-mapped IPv6, and the two families do
  * not match each other. Pure.
  */
-#ifndef H2SESS_ADDRESS_BLOCK_H
-#define H2SESS_ADDRESS_BLOCK_H
+#ifndef API_ADDRESS_BLOCK_H
+#define API_ADDRESS_BLOCK_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -11,10 +11,10 @@
  */
 #include "url_host.h"
 
+#include "error_values.h"
 #include "url_idna.h"
 #include "url_ip.h"
 
-#include <h2sess/h2sess.h>
 #include <stdbool.h>
 #include <string.h>
 

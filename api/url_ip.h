@@ -2,8 +2,8 @@
 /*
  * IP addresses as the WHATWG URL standard reads and writes them. Pure.
  */
-#ifndef H2SESS_URL_IP_H
-#define H2SESS_URL_IP_H
+#ifndef API_URL_IP_H
+#define API_URL_IP_H
 
 #include <stdbool.h>
 #include <stddef.h>

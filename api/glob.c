@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Globs as automata. Owns a glob's tables; selectors and policies make and ask them.
+ * Globs as automata, for the selectors of the library and of the daemon. Pure.
  *
  * State i, a bit, is: i octets of the glob that are no star have been matched. `star` has the
  * states that stay where they are whatever comes; steps[c] those that go on to the next one with
@@ -8,15 +8,7 @@
  */
 #include "glob.h"
 
-#include "memory.h"
-
-#include <stddef.h>
-
-struct glob {
-	size_t n; /* octets that are no star */
-	uint64_t star[GLOB_WORDS];
-	uint64_t steps[256][GLOB_WORDS];
-};
+#include <string.h>
 
 static unsigned char fold(unsigned char c)
 {
@@ -44,19 +36,15 @@ static void glob_add_octet(struct glob *glob, unsigned char octet)
 	glob->n++;
 }
 
-struct glob *glob_new(const char *text)
+void glob_read(const char *text, struct glob *ret)
 {
-	struct glob *glob = mem_calloc(1, sizeof(*glob));
-
-	if (!glob)
-		return NULL;
+	memset(ret, 0, sizeof(*ret));
 	for (; *text; text++) {
 		if (*text == '*')
-			set_bit(glob->star, glob->n);
+			set_bit(ret->star, ret->n);
 		else
-			glob_add_octet(glob, (unsigned char)*text);
+			glob_add_octet(ret, (unsigned char)*text);
 	}
-	return glob;
 }
 
 /* Returns whether any state is left. */

@@ -2,8 +2,9 @@
 /* See address_block.h. */
 #include "address_block.h"
 
+#include "error_values.h"
+
 #include <arpa/inet.h>
-#include <h2sess/h2sess.h>
 #include <stdlib.h>
 #include <string.h>
 
