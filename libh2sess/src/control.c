@@ -50,7 +50,9 @@ static void on_event(struct h2sess_server *srv, const struct h2sess_event *ev, v
 	struct h2sess_control *control = user;
 
 	(void)srv;
-	event_queue_add(&control->events, control_event_new(ev, control->name));
+	event_queue_add(
+		&control->events,
+		control_event_new(ev, control->name, event_queue_generation(&control->events)));
 	control_wake(control);
 }
 
@@ -162,12 +164,16 @@ static void on_wakeup(uv_async_t *async)
 
 /* ---- the link's handler: the control thread -------------------------------------------------- */
 
-/* A hello says it all: no update is due for what changed before. */
+/*
+ * A hello says it all: no update is due for what changed before. Sessions tell theirs with their
+ * next events, since this may be a daemon that never heard of them.
+ */
 static json_t *on_hello(void *user)
 {
 	struct h2sess_control *control = user;
 
 	atomic_store(&control->changed, false);
+	event_queue_begin_generation(&control->events);
 	return control_hello(control);
 }
 

@@ -2,6 +2,11 @@
 /*
  * A session's events as messages: what rpc.md's table of events says of each type. Owns nothing.
  *
+ * With each event goes what its session is like at that moment (`at`), so that the daemon can choose
+ * events as selectors choose sessions. The numbers always; the user agent and the origin set when
+ * they have changed since the session's last event, or a generation of the queue began, which are
+ * long, and change next to never.
+ *
  * control_event_new() runs on the session's thread, where the facts are; the params are put around
  * them on the control thread. Memory is all that can fail: then NULL, and the event's number
  * becomes a gap.
@@ -17,6 +22,8 @@
 #include <string.h>
 
 #define EVENT_BYTES 512 /* of an event beside its data */
+
+/* ---- data ------------------------------------------------------------------------------------ */
 
 static json_t *header_of(const struct h2sess_event *ev, const char *name)
 {
@@ -96,6 +103,43 @@ static json_t *close_data(const struct h2sess_event *ev)
 	return value_if(ok, object);
 }
 
+/* ---- at -------------------------------------------------------------------------------------- */
+
+/* What is told once. A `connect` has the origin set in its data. */
+static bool put_news(json_t *object, struct h2sess_session *s, bool in_data, uint64_t generation)
+{
+	struct session_told *told = &s->told;
+	bool ok = true;
+
+	if (told->generation != generation)
+		*told = (struct session_told){.generation = generation};
+	if (s->user_agent_known && !told->user_agent)
+		ok &= value_put(object, "userAgent",
+				value_text_or_null(s->user_agent, SESSION_JSON_TEXT_MAX));
+	if (s->n_origin_set != told->origins && !in_data)
+		ok &= value_put(object, "originSet", session_json_origins(s));
+	told->user_agent = s->user_agent_known;
+	told->origins = s->n_origin_set;
+	return ok;
+}
+
+static json_t *at_of(enum event_id id, struct h2sess_session *s, uint64_t generation)
+{
+	json_t *object = json_object();
+	bool ok;
+
+	ok = value_put(object, "ageMs", json_integer((json_int_t)session_age_ms(s)));
+	ok &= value_put(object, "idleMs", json_integer((json_int_t)session_idle_ms(s)));
+	ok &= value_put(object, "openStreams",
+			json_integer((json_int_t)h2sess_session_open_streams(s)));
+	ok &= value_put(object, "requested", json_boolean(s->user_agent_known));
+	ok &= value_put(object, "origins", json_integer((json_int_t)s->n_origin_set));
+	ok &= put_news(object, s, id == EVENT_CONNECT && !s->destroyed, generation);
+	return value_if(ok, object);
+}
+
+/* ---- the event ------------------------------------------------------------------------------- */
+
 static json_t *data_of(enum event_id id, const struct h2sess_event *ev, const char *worker)
 {
 	switch (id) {
@@ -129,23 +173,25 @@ static int32_t stream_id_of(const struct h2sess_event *ev)
 	return ev->stream ? h2sess_stream_id(ev->stream) : ev->stream_id;
 }
 
-struct control_event *control_event_new(const struct h2sess_event *ev, const char *worker)
+struct control_event *control_event_new(const struct h2sess_event *ev, const char *worker,
+					uint64_t generation)
 {
 	enum event_id id = event_by_name(ev->name);
 	struct control_event *made = mem_calloc(1, sizeof(*made));
 
 	if (!made)
 		return NULL;
+	made->at = at_of(id, ev->session, generation);
 	made->data = data_of(id, ev, worker);
 	made->custom_type = id == EVENT_CUSTOM ? mem_strdup(ev->name) : NULL;
-	if (!made->data || (id == EVENT_CUSTOM && !made->custom_type)) {
+	if (!made->at || !made->data || (id == EVENT_CUSTOM && !made->custom_type)) {
 		control_event_free(made);
 		return NULL;
 	}
 	made->time_ms = wall_clock_ms();
 	made->type = id == EVENT_CUSTOM ? made->custom_type : event_name(id);
 	made->stream = stream_id_of(ev);
-	made->weight = EVENT_BYTES + value_weight(made->data);
+	made->weight = EVENT_BYTES + value_weight(made->at) + value_weight(made->data);
 	snprintf(made->session, sizeof(made->session), "%s", h2sess_session_id(ev->session));
 	return made;
 }
@@ -161,6 +207,8 @@ json_t *control_event_params(struct control_event *ev)
 	ok &= value_put(params, "session", json_string(ev->session));
 	if (ev->stream > 0)
 		ok &= value_put(params, "stream", json_integer(ev->stream));
+	if (ev->at)
+		ok &= value_put(params, "at", json_incref(ev->at));
 	ok &= value_put(params, "data", json_incref(ev->data));
 	return value_if(ok, params);
 }

@@ -10,7 +10,8 @@
  * What can go wrong:
  *   - the daemon is away or slow and the queue is full: the oldest events are dropped;
  *   - an event cannot be made for want of memory: it is numbered all the same.
- * Either way its number is missing, and take() tells of it as a gap, in its place, exactly.
+ * Either way its number is missing, and take() tells of it as a gap, in its place, exactly; and a
+ * new generation begins, since the event may have told what sessions do not tell twice.
  */
 #include "control_events.h"
 
@@ -20,6 +21,7 @@ int event_queue_init(struct event_queue *q, size_t max_n, size_t max_bytes)
 {
 	*q = (struct event_queue){.max_n = max_n, .max_bytes = max_bytes};
 	list_init(&q->events);
+	atomic_init(&q->generation, 1);
 	return uv_mutex_init(&q->lock) < 0 ? H2SESS_ENOMEM : 0;
 }
 
@@ -41,6 +43,7 @@ void control_event_free(struct control_event *ev)
 {
 	if (!ev)
 		return;
+	json_decref(ev->at);
 	json_decref(ev->data);
 	mem_free(ev->custom_type);
 	mem_free(ev);
@@ -55,12 +58,28 @@ static struct control_event *pop(struct event_queue *q)
 	return ev;
 }
 
+uint64_t event_queue_generation(const struct event_queue *q)
+{
+	return atomic_load(&q->generation);
+}
+
+void event_queue_begin_generation(struct event_queue *q)
+{
+	atomic_fetch_add(&q->generation, 1);
+}
+
+static void drop(struct event_queue *q)
+{
+	q->dropped++;
+	event_queue_begin_generation(q);
+}
+
 /* Move what does not fit any more to `out`, for its end to be outside of the lock. */
 static void make_room(struct event_queue *q, struct list *out)
 {
 	while (q->n > q->max_n || q->bytes > q->max_bytes) {
 		list_add_tail(out, &pop(q)->link);
-		q->dropped++;
+		drop(q);
 	}
 }
 
@@ -68,7 +87,7 @@ static void push(struct event_queue *q, struct control_event *ev)
 {
 	q->last_seq++;
 	if (!ev) {
-		q->dropped++;
+		drop(q);
 		return;
 	}
 	ev->seq = q->last_seq;

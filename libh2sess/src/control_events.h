@@ -6,6 +6,7 @@
 
 #include <h2sess/h2sess.h>
 #include <jansson.h>
+#include <stdatomic.h>
 #include <uv.h>
 
 #define CONTROL_EVENTS_MAX 8192				  /* events that wait for the daemon */
@@ -20,6 +21,7 @@ struct control_event {
 	char *custom_type;
 	char session[H2SESS_SESSION_ID_MAX];
 	int32_t stream; /* 0: the event has none */
+	json_t *at;	/* an object: what the session was like */
 	json_t *data;	/* an object; any value where the type begins with x- */
 	size_t weight;	/* bytes of memory, about */
 };
@@ -38,6 +40,7 @@ struct event_queue {
 	uint64_t last_seq;  /* the last number given */
 	uint64_t taken_seq; /* everything up to here was taken, as an event or in a gap */
 	uint64_t dropped;
+	atomic_uint_fast64_t generation; /* from 1 on: see event_queue_generation() */
 };
 
 /* What event_queue_take() found: an event, now the caller's, or a gap from..to, both included. */
@@ -58,8 +61,19 @@ bool event_queue_take(struct event_queue *q, struct event_item *ret);
 uint64_t event_queue_taken(struct event_queue *q);
 uint64_t event_queue_dropped(struct event_queue *q);
 
-/* An event of ev, its data built; the session's thread. NULL when out of memory. */
-struct control_event *control_event_new(const struct h2sess_event *ev, const char *worker);
+/*
+ * Changes when what events have told before may be lost: one was dropped, or the daemon may be
+ * another one. A session tells all of it again with its next event.
+ */
+uint64_t event_queue_generation(const struct event_queue *q);
+void event_queue_begin_generation(struct event_queue *q);
+
+/*
+ * An event of ev, its data built, in a generation of the queue; the session's thread. NULL when out
+ * of memory.
+ */
+struct control_event *control_event_new(const struct h2sess_event *ev, const char *worker,
+					uint64_t generation);
 void control_event_free(struct control_event *ev);
 
 /* What the messages hold: params of `event` and `events.gap`. NULL when out of memory. */

@@ -65,6 +65,13 @@ struct session_facts {
 	uint32_t close_code;
 };
 
+/* What the daemon was last told of by an event: see control_event_data.c. */
+struct session_told {
+	uint64_t generation; /* of the event queue; 0: nothing yet */
+	size_t origins;
+	bool user_agent;
+};
+
 struct h2sess_session {
 	struct h2sess_emitter emitter;
 	struct list link;	 /* loop.sessions */
@@ -144,6 +151,7 @@ struct h2sess_session {
 	size_t n_origin_set;
 	char *user_agent;
 	bool user_agent_known;
+	struct session_told told;
 	uint64_t alt_used;
 	uint64_t misdirected;
 	char *subject; /* of the peer's certificate, once asked for */

@@ -108,6 +108,11 @@ static json_t *texts(const char *const *list, size_t n)
 	return value_if(ok, array);
 }
 
+json_t *session_json_origins(const struct h2sess_session *s)
+{
+	return texts((const char *const *)s->origin_set, s->n_origin_set);
+}
+
 /* null on cleartext, as Node's undefined. */
 static json_t *origin_set_of(const struct h2sess_session *s)
 {

@@ -22,6 +22,8 @@ json_t *session_json_streams(struct h2sess_session *s);
 json_t *session_json_local_settings(const struct h2sess_session *s);
 json_t *session_json_remote_settings(const struct h2sess_session *s);
 json_t *session_json_peer(struct h2sess_session *s);
+/* The origin set, of a session that has ended too; [] on cleartext. */
+json_t *session_json_origins(const struct h2sess_session *s);
 json_t *session_json_labels(const struct h2sess_session *s);
 /*
  * Settings by Node's names into an empty set. ret_field: on an error the member that is wrong,

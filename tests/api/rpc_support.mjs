@@ -232,12 +232,15 @@ export class Scene {
 			assert.equal(this.worker.exitCode, null, this.stderr);
 			return fs.existsSync(ready) && fs.readFileSync(ready, 'utf8');
 		});
-		this.port = JSON.parse(text).listen[0].port;
+		const { listen } = JSON.parse(text);
+		this.port = listen.find(({ tls }) => !tls).port;
+		this.tlsPort = listen.find(({ tls }) => tls)?.port;
 	}
 
-	/** A client whose session the worker has. */
-	async client() {
-		const client = http2.connect(`http://127.0.0.1:${this.port}`);
+	/** A client whose session the worker has; over TLS when options say so. */
+	async client(options) {
+		const client = options ? http2.connect(`https://127.0.0.1:${this.tlsPort}`, { rejectUnauthorized: false, ...options })
+			: http2.connect(`http://127.0.0.1:${this.port}`);
 		client.on('error', () => {});
 		this.clients.push(client);
 		await within(once(client, 'remoteSettings'), 'a session');
@@ -260,8 +263,8 @@ export class Scene {
 }
 
 /** Ask for `path` and read the whole answer. */
-export async function get(client, file = '/') {
-	const stream = client.request({ ':path': file });
+export async function get(client, file = '/', headers = {}) {
+	const stream = client.request({ ':path': file, ...headers });
 	stream.resume();
 	await within(once(stream, 'close'), 'a response');
 }

@@ -138,6 +138,27 @@ static void what_could_not_be_made_is_a_gap_in_its_place(void **state)
 	event_queue_done(&q);
 }
 
+static void a_generation_begins_with_each_loss(void **state)
+{
+	struct event_queue q;
+	uint64_t first;
+
+	(void)state;
+	assert_int_equal(event_queue_init(&q, 2, 1000), 0);
+	first = event_queue_generation(&q);
+	assert_true(first > 0);
+	add_events(&q, 2, 10);
+	expect_event(&q, 1);
+	assert_int_equal(event_queue_generation(&q), first);
+	add_events(&q, 2, 10); /* one too many */
+	assert_int_equal(event_queue_generation(&q), first + 1);
+	event_queue_add(&q, NULL);
+	assert_int_equal(event_queue_generation(&q), first + 2);
+	event_queue_begin_generation(&q); /* a new connection */
+	assert_int_equal(event_queue_generation(&q), first + 3);
+	event_queue_done(&q);
+}
+
 struct writer {
 	struct event_queue *q;
 	size_t n;
@@ -522,6 +543,7 @@ int main(void)
 		cmocka_unit_test(the_oldest_make_room_and_leave_a_gap),
 		cmocka_unit_test(bytes_are_bounded_too),
 		cmocka_unit_test(what_could_not_be_made_is_a_gap_in_its_place),
+		cmocka_unit_test(a_generation_begins_with_each_loss),
 		cmocka_unit_test(numbers_have_no_hole_with_several_threads),
 		cmocka_unit_test(gaps_say_how_many),
 		cmocka_unit_test(names_are_printable_and_short),
