@@ -109,6 +109,36 @@ void policies_forget(struct policies *policies, struct policy *policy, const cha
 	release(policies, policy);
 }
 
+/* 0 is never: a clock that was set to the beginning of time does not lead there. */
+static int64_t moved(int64_t ms, int64_t step)
+{
+	return ms + step > 1 ? ms + step : 1;
+}
+
+void policies_mind_clock(struct policies *policies)
+{
+	int64_t base = time_now_ms() - (int64_t)(uv_hrtime() / 1000000);
+	int64_t step = base - policies->clock_base_ms;
+
+	if (llabs(step) < POLICIES_TICK_MS)
+		return;
+	policies->clock_base_ms = base;
+	list_for_each(at, &policies->list) {
+		struct policy *policy = container_of(at, struct policy, link);
+		struct policy_record *record = &policy->record;
+
+		if (!record->last_sent_ms && !record->ending)
+			continue;
+		if (record->last_sent_ms)
+			record->last_sent_ms = moved(record->last_sent_ms, step);
+		if (record->ending) {
+			record->until_ms = moved(record->until_ms, step);
+			record->revision++;
+		}
+		policy->dirty = true;
+	}
+}
+
 bool policy_end(const struct policy *policy, enum policy_ending ending,
 		struct policy_record *record)
 {
@@ -119,8 +149,8 @@ bool policy_end(const struct policy *policy, enum policy_ending ending,
 	record->revision++;
 	if (policy_body_is_origin(record->definition))
 		return false;
-	if (policy_is_matched(policy))
-		sent = now; /* sent within the last second, and not told yet? */
+	if (policy_may_be_out(policy))
+		sent = now; /* sent within the last second, and not told yet */
 	record->until_ms = sent ? sent + policy_body_max_age(record->definition) * 1000 : now;
 	return record->until_ms > now;
 }
@@ -129,7 +159,11 @@ bool policy_end(const struct policy *policy, enum policy_ending ending,
 void policies_note_sent(struct policies *policies, struct policy *policy, int64_t sent_ms)
 {
 	struct policy_record *record = &policy->record;
+	int64_t now = time_now_ms();
 
+	policies_mind_clock(policies);
+	if (sent_ms > now + POLICIES_TICK_MS)
+		sent_ms = now; /* its clock is another one than ours */
 	if (sent_ms <= record->last_sent_ms)
 		return;
 	record->last_sent_ms = sent_ms;
@@ -181,6 +215,7 @@ static void on_tick(uv_timer_t *timer)
 
 	if (policies->changing)
 		return; /* a record is on its way to the disk: the next tick */
+	policies_mind_clock(policies);
 	list_for_each_safe(at, next, &policies->list) {
 		struct policy *policy = container_of(at, struct policy, link);
 
@@ -199,9 +234,22 @@ static void on_tick(uv_timer_t *timer)
 void policies_init(struct policies *policies, struct controld *controld)
 {
 	*policies = (struct policies){.controld = controld};
+	policies->clock_base_ms = time_now_ms() - (int64_t)(uv_hrtime() / 1000000);
 	list_init(&policies->list);
 	list_init(&policies->changes);
 	metrics_count_limit(&controld->metrics, "policies", 0);
+}
+
+/* The clock may have been set since: nothing was sent later than now. */
+static void mend_times(struct policy_record *record)
+{
+	int64_t now = time_now_ms();
+	int64_t last = now + policy_body_max_age(record->definition) * 1000;
+
+	if (record->last_sent_ms > now)
+		record->last_sent_ms = now;
+	if (record->until_ms > last)
+		record->until_ms = last;
 }
 
 static void on_row(void *user, const char *name, const void *value, size_t len)
@@ -216,6 +264,7 @@ static void on_row(void *user, const char *name, const void *value, size_t len)
 		json_decref(row);
 		return;
 	}
+	mend_times(&record);
 	policy = add(policies, name);
 	if (policy)
 		policy->record = record;

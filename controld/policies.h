@@ -46,6 +46,7 @@ struct policies {
 	struct list changes; /* struct change.link of policies_api.c: one after the other */
 	bool changing;	     /* one is under way */
 	bool running;
+	int64_t clock_base_ms; /* the wall clock at uv_hrtime() 0 */
 	uv_timer_t tick;
 };
 
@@ -67,6 +68,13 @@ struct policy *policies_apply(struct policies *policies, const char *name,
 
 /* Forget one, on disk too; the workers are told. */
 void policies_forget(struct policies *policies, struct policy *policy, const char *change);
+
+/*
+ * Call before times are compared. Where the wall clock was set by more than POLICIES_TICK_MS, when a
+ * value was sent and until when it is taken back move with it: clients count seconds, not dates. Only
+ * `expires` is a date.
+ */
+void policies_mind_clock(struct policies *policies);
 
 /* How it ends when it ends now: sets ending and until_ms. Returns false: nothing to take back. */
 bool policy_end(const struct policy *policy, enum policy_ending ending,

@@ -411,6 +411,7 @@ static void take_away(struct change *change, struct policy *policy)
 		end(change);
 		return;
 	}
+	policies_mind_clock(change->policies);
 	*next = policy->record;
 	json_incref(next->definition);
 	json_incref(next->warnings);

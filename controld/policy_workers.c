@@ -32,6 +32,7 @@ struct report {
 	char boot[WORKER_BOOT_MAX + 1];
 	char worker[WORKER_NAME_MAX + 1];
 	json_int_t revision; /* that it answered about; 0: none */
+	json_int_t counted;  /* the revision that its counts are of; 0: none came */
 	bool asked;	     /* a call is under way */
 	json_t *problem;     /* why it does not hold it, or NULL */
 	json_int_t counts[COUNTS];
@@ -76,12 +77,15 @@ static struct report *make_report(struct policy *policy, const struct worker *wo
 	return report;
 }
 
-bool policy_is_matched(const struct policy *policy)
+bool policy_may_be_out(const struct policy *policy)
 {
 	list_for_each(at, &policy->reports) {
 		const struct report *report = container_of(at, struct report, link);
 
-		if (report->counts[MATCHED] || report->counts[PENDING])
+		bool told = report->asked || (report->revision && !report->problem);
+
+		if (report->counts[MATCHED] || report->counts[PENDING] ||
+		    (told && report->counted != policy->record.revision))
 			return true;
 	}
 	return false;
@@ -235,6 +239,7 @@ void policies_take_update(struct policies *policies, struct worker *worker, cons
 
 	if (!report)
 		return;
+	report->counted = json_integer_value(json_object_get(params, "revision"));
 	for (int i = 0; i < COUNTS; i++) {
 		json_int_t count = json_integer_value(json_object_get(params, count_names[i]));
 

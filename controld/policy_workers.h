@@ -8,7 +8,8 @@
 void policy_put_everywhere(struct policies *policies, struct policy *policy);
 void policy_remove_everywhere(struct policies *policies, const char *name);
 
-bool policy_is_matched(const struct policy *policy); /* by a live session, as far as was reported */
+/* May a session have a value of it? By what workers reported, and where they have not yet. */
+bool policy_may_be_out(const struct policy *policy);
 json_t *policy_counts_json(const struct policy *policy);
 json_t *policy_workers_json(const struct policy *policy);
 void policy_reports_done(struct policy *policy);

@@ -93,6 +93,7 @@ struct h2sess_control {
 	uv_timer_t fanout_timer;
 	struct policy_set *policy_set; /* as the loops have it, or will; NULL: none ever came */
 	bool policies_counting;
+	int64_t clock_base_ms; /* of control_policy_count.c */
 	uint64_t sessions_told;
 	uint64_t down_since;	/* uv_now(), 0: up */
 	char why[LINK_WHY_MAX]; /* the link was down the last time */

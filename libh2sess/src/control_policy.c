@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * policy.put, policy.remove, the policies of a hello's result, and policy.update. It owns the list of
- * those that the worker holds; the control thread calls it. Every change makes a new set, which goes
- * to each loop with a post, so that the loops share nothing that changes.
+ * policy.put, policy.remove, and the policies of a hello's result. It owns the list of those that the
+ * worker holds; the control thread calls it. Every change makes a new set, which goes to each loop with
+ * a post, so that the loops share nothing that changes. control_policy_count.c tells what came of them.
  *
  * The happy path:
  *   - a POLICY is read, checked as a push is, and replaces the one of its name;
- *   - the new set is posted to the loops, which bring their sessions there (policy_turn.c);
- *   - once a second, where something became of a session, the loops count, and the daemon is told.
+ *   - the new set is posted to the loops, which bring their sessions there (policy_turn.c).
  * What can go wrong:
  *   - a member that is wrong, a rule that needs no session: an error that names it, nothing changes;
  *   - POLICIES_MAX: ERR_LIMIT; no memory: nothing changes.
@@ -20,10 +19,9 @@
 #include "session.h"
 #include "values.h"
 
-#include <math.h>
 #include <string.h>
 
-#define COUNT_SLICE 1024 /* sessions counted in one turn of a loop */
+#define RETRACTING_MAX_MS (1000000000ull * 1000) /* some thirty years: for ever */
 
 /* ---- reading a POLICY ------------------------------------------------------------------------ */
 
@@ -106,6 +104,20 @@ static int read_time(struct reading *reading, const char *name, uint64_t *ret)
 	const json_t *value = member(reading, name);
 
 	return value ? value_read_time(value, ret) : 0;
+}
+
+/* A time that is meant as a duration: how long clients may remember. */
+static int read_retracting(struct reading *reading)
+{
+	struct policy *policy = reading->policy;
+	uint64_t until_ms = 0, now_ms = wall_clock_ms(), left_ms;
+	int r = read_time(reading, "retracting", &until_ms);
+
+	left_ms = until_ms > now_ms ? until_ms - now_ms : 0;
+	left_ms = left_ms < RETRACTING_MAX_MS ? left_ms : RETRACTING_MAX_MS;
+	policy->retracting = until_ms != 0;
+	policy->clears_until_ns = uv_hrtime() + left_ms * 1000000;
+	return r;
 }
 
 static int read_via(struct reading *reading)
@@ -237,7 +249,7 @@ static int read_policy(struct reading *reading)
 	if (r == 0)
 		r = read_time(reading, "expires", &policy->expires_ms);
 	if (r == 0)
-		r = read_time(reading, "retracting", &policy->retracting_ms);
+		r = read_retracting(reading);
 	if (r == 0)
 		r = read_value(reading);
 	if (r < 0)
@@ -258,7 +270,7 @@ static int policy_read(struct reading *reading, const json_t *json)
 	atomic_init(&policy->references, 1);
 	policy->lint = true;
 	policy->expires_ms = POLICY_NEVER;
-	policy->since_ms = wall_clock_ms();
+	policy->since_ns = uv_hrtime();
 	*reading = (struct reading){.policy = policy, .json = json, .field = "policy"};
 	r = json_is_object(json) ? read_policy(reading) : H2SESS_EARGTYPE;
 	if (r < 0) {
@@ -316,6 +328,7 @@ static int install(struct h2sess_control *control, struct policy *const *policie
 	mem_free(installs);
 	policy_set_unref(control->policy_set);
 	control->policy_set = set;
+	atomic_store(&set->changed, true); /* counts are told, also where there is no session */
 	return 0;
 }
 
@@ -355,7 +368,7 @@ static int draft_put(struct draft *draft, struct policy *policy)
 	if (i == POLICIES_MAX)
 		return H2SESS_ELIMIT;
 	if (i < draft->n) {
-		atomic_store(&policy->last_sent_ms, atomic_load(&draft->policies[i]->last_sent_ms));
+		atomic_store(&policy->last_sent_ns, atomic_load(&draft->policies[i]->last_sent_ns));
 		policy_unref(draft->policies[i]);
 	} else {
 		draft->n++;
@@ -439,7 +452,7 @@ static struct policy *same_revision(const struct policy_set *set, const struct p
 	for (i = 0; set && i < set->n; i++) {
 		if (strcmp(set->policies[i]->name, policy->name) == 0 &&
 		    set->policies[i]->revision == policy->revision &&
-		    !set->policies[i]->retracting_ms == !policy->retracting_ms)
+		    set->policies[i]->retracting == policy->retracting)
 			return set->policies[i];
 	}
 	return NULL;
@@ -478,128 +491,4 @@ void control_policies_take(struct h2sess_control *control, const json_t *list)
 		take_one(control, &draft, json_array_get(list, i));
 	if (draft_install(&draft, control) < 0)
 		server_log(control->server, 4, "control: no memory for the daemon's policies");
-}
-
-/* ---- counting: the loops, one after the other ------------------------------------------------ */
-
-struct policy_count {
-	const struct policy *policy;
-	uint64_t matched, pending, written, received, not_sent;
-};
-
-struct count_job {
-	struct policy_set *set; /* a reference */
-	size_t loop;
-	uint64_t cursor;
-	struct policy_count counts[];
-};
-
-/* A row of reasons.def, or a lint rule: the other words have neither capitals in front nor dashes. */
-static bool is_failure(const char *why)
-{
-	return (why[0] >= 'A' && why[0] <= 'Z') || strchr(why, '-');
-}
-
-static void count_one(const struct policy_report *report, void *user)
-{
-	struct count_job *job = user;
-	struct policy_count *count = NULL;
-	size_t i;
-
-	for (i = 0; i < job->set->n && !count; i++) {
-		if (job->set->policies[i] == report->policy)
-			count = &job->counts[i];
-	}
-	if (!count || !report->meant)
-		return;
-	count->matched++;
-	count->pending += strcmp(report->why, "pending") == 0 || strcmp(report->why, "paused") == 0;
-	if (report->outcome == H2SESS_OUTCOME_WRITTEN)
-		count->written++;
-	else if (report->outcome == H2SESS_OUTCOME_RECEIVED)
-		count->received++;
-	else if (is_failure(report->why))
-		count->not_sent++;
-}
-
-static bool put_count(json_t *object, const char *key, uint64_t count)
-{
-	return value_put(object, key, json_integer((json_int_t)count));
-}
-
-static json_t *count_json(const struct policy *policy, const struct policy_count *count)
-{
-	uint64_t sent = atomic_load(&policy->last_sent_ms);
-	json_t *object = json_object();
-	bool ok;
-
-	ok = value_put(object, "policy", json_string(policy->name));
-	ok &= value_put(object, "revision", json_integer(policy->revision));
-	ok &= put_count(object, "matched", count->matched);
-	ok &= put_count(object, "pending", count->pending);
-	ok &= put_count(object, "written", count->written);
-	ok &= put_count(object, "received", count->received);
-	ok &= put_count(object, "notSent", count->not_sent);
-	ok &= value_put(object, "lastSent", sent ? value_time(sent) : json_null());
-	return value_if(ok, object);
-}
-
-/* The control thread. */
-static void tell_counts(struct control_request *request)
-{
-	struct h2sess_control *control = request->control;
-	struct count_job *job = request->state;
-	size_t i;
-
-	for (i = 0; i < job->set->n && control->link.up; i++)
-		control_notify(control, RPC_POLICY_UPDATE,
-			       count_json(job->set->policies[i], &job->counts[i]));
-	policy_set_unref(job->set);
-	mem_free(job);
-	control->policies_counting = false;
-	control_request_finish(request);
-}
-
-static void count_some(struct loop *loop, void *arg)
-{
-	struct h2sess_session *sessions[COUNT_SLICE];
-	struct control_request *request = arg;
-	struct count_job *job = request->state;
-	struct h2sess_server *srv = request->control->server;
-	size_t i, n = loop ? loop_sessions_after(loop, job->cursor, sessions, COUNT_SLICE) : 0;
-
-	for (i = 0; i < n; i++) {
-		job->cursor = session_number(sessions[i]);
-		session_each_policy(sessions[i], count_one, job);
-	}
-	if (n < COUNT_SLICE) {
-		job->cursor = 0;
-		job->loop++;
-	}
-	if (job->loop == server_loops(srv) ||
-	    server_run_on_loop(srv, job->loop, count_some, request) < 0)
-		control_request_return(request, tell_counts);
-}
-
-void control_policies_count(struct h2sess_control *control)
-{
-	struct policy_set *set = control->policy_set;
-	struct control_request *request;
-	struct count_job *job;
-
-	if (!set || !set->n || control->policies_counting || !link_has_room(&control->link) ||
-	    !control_server_started(control) || !atomic_exchange(&set->changed, false))
-		return;
-	job = mem_calloc(1, sizeof(*job) + set->n * sizeof(job->counts[0]));
-	request = job ? control_request_new(control) : NULL;
-	if (!request) {
-		mem_free(job);
-		atomic_store(&set->changed, true); /* the next second tries again */
-		return;
-	}
-	request->state = job;
-	job->set = policy_set_ref(set);
-	control->policies_counting = true;
-	if (server_run_on_loop(control->server, 0, count_some, request) < 0)
-		tell_counts(request);
 }

@@ -229,7 +229,6 @@ static void init_lists(struct loop *loop)
 	list_init(&loop->fanouts);
 	list_init(&loop->policy_pending);
 	loop->policy_due_ns = UINT64_MAX;
-	loop->policy_end_ms = UINT64_MAX;
 	list_init(&loop->conns);
 	list_init(&loop->dirty);
 	list_init(&loop->ended);

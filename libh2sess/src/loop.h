@@ -77,7 +77,7 @@ struct loop {
 		policy_pending; /* struct h2sess_session.policy_link: those that wait for a pace */
 	uv_timer_t policy_timer;
 	uint64_t policy_due_ns; /* uv_hrtime(): when the first of these has its turn, UINT64_MAX */
-	uint64_t policy_end_ms; /* Unix time: the next policy expires, UINT64_MAX */
+	size_t policy_expired;	/* policies that were when the loop last looked */
 	uint64_t policy_cursor; /* number of the last session that the walk has seen */
 	bool policy_walking;
 

@@ -90,6 +90,7 @@ struct policy_set *policy_set_new(struct policy *const *policies, size_t n, cons
 		set->policies[set->n] = policy;
 		set->any_header |= policy->via & POLICY_VIA_HEADER;
 		set->any_user_agent |= policy->selector->parsed.user_agent != NULL;
+		set->any_expires |= policy->expires_ms != POLICY_NEVER;
 	}
 	qsort(set->policies, n, sizeof(set->policies[0]), compare);
 	note_first(set);
@@ -108,6 +109,15 @@ uint64_t policy_set_next_end(const struct policy_set *set, uint64_t now_ms)
 			next = end;
 	}
 	return next;
+}
+
+size_t policy_set_expired(const struct policy_set *set, uint64_t now_ms)
+{
+	size_t i, expired = 0;
+
+	for (i = 0; i < set->n; i++)
+		expired += set->policies[i]->expires_ms <= now_ms;
+	return expired;
 }
 
 /* ---- which one wins -------------------------------------------------------------------------- */

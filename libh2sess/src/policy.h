@@ -21,6 +21,7 @@
 #define POLICY_VIA_HEADER 2u
 
 #define POLICY_NEVER UINT64_MAX
+#define POLICY_CLOCK_MS 2000 /* how soon a wall clock that was set is seen, where one expires */
 
 /* One revision of one. Immutable but for the atomics; shared by the loops. */
 struct policy {
@@ -36,12 +37,13 @@ struct policy {
 	uint64_t interval_ns; /* between two live sessions; 0: none */
 	bool paused;
 	bool lint;
-	unsigned int via;		   /* POLICY_VIA_... */
-	uint64_t expires_ms;		   /* Unix time; POLICY_NEVER */
-	uint64_t retracting_ms;		   /* Unix time until which it clears; 0: it stands */
-	uint64_t since_ms;		   /* Unix time: this revision came */
+	unsigned int via;    /* POLICY_VIA_... */
+	uint64_t expires_ms; /* Unix time; POLICY_NEVER */
+	bool retracting;
+	uint64_t clears_until_ns;	   /* of one that is retracting; uv_hrtime() as all below */
+	uint64_t since_ns;		   /* this revision came */
 	atomic_uint_fast64_t next_due_ns;  /* the pace, over all loops */
-	atomic_uint_fast64_t last_sent_ms; /* Unix time; 0: never */
+	atomic_uint_fast64_t last_sent_ns; /* 0: never */
 };
 
 /* Those that the worker holds, the one that wins first. */
@@ -50,6 +52,7 @@ struct policy_set {
 	atomic_bool changed; /* something became of a session: counts are due */
 	bool any_header;
 	bool any_user_agent;
+	bool any_expires;
 	char worker[POLICY_NAME_MAX + 1]; /* the worker's name, for selectors */
 	uint16_t first_of[POLICIES_MAX];  /* by index: the first one for the same origin */
 	size_t n;
@@ -64,6 +67,8 @@ struct policy_set *policy_set_ref(struct policy_set *set);
 void policy_set_unref(struct policy_set *set);
 /* When the next one ends, Unix time, or POLICY_NEVER. */
 uint64_t policy_set_next_end(const struct policy_set *set, uint64_t now_ms);
+/* How many have expired. It changes with the time alone: forward, and back where the clock is set. */
+size_t policy_set_expired(const struct policy_set *set, uint64_t now_ms);
 
 /* ---- which one wins: pure -------------------------------------------------------------------- */
 

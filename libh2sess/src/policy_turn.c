@@ -6,7 +6,8 @@
  * The happy path:
  *   - a new set comes with a post: the loop walks its sessions, POLICY_SLICE a turn, and applies it;
  *   - those that a pace keeps waiting are visited again when it allows one more;
- *   - a policy expires: the loop walks again.
+ *   - a policy expires: the loop walks again. The wall clock says so, which may be set either way: it
+ *     is looked at every POLICY_CLOCK_MS. What is a duration (pace, retracting) goes by uv_hrtime().
  * What can go wrong: the loop has ended (the set is let go); a session ends while it waits (it leaves
  * the list by itself).
  */
@@ -63,31 +64,45 @@ static void visit_pending(struct loop *loop)
 	list_splice(&loop->policy_pending, &waiting);
 }
 
+/* Has a policy expired, or, where the clock was set back, one no longer? */
+static void look_at_clock(struct loop *loop)
+{
+	size_t expired = policy_set_expired(loop->policies, wall_clock_ms());
+
+	if (expired == loop->policy_expired)
+		return;
+	loop->policy_expired = expired;
+	start_walk(loop);
+}
+
+/* What fell due while it waited is visited in the turn that follows. */
 static void on_time(uv_timer_t *timer)
 {
 	struct loop *loop = timer->data;
 
-	if (loop->policies && wall_clock_ms() >= loop->policy_end_ms) {
-		loop->policy_end_ms = policy_set_next_end(loop->policies, wall_clock_ms());
-		start_walk(loop);
-	}
+	if (loop->policies && loop->policies->any_expires)
+		look_at_clock(loop);
 }
 
-#define TIMER_MAX_MS 3600000 /* the wall clock may step meanwhile */
+/* How long until the clock is looked at: a timer knows nothing of a clock that is set. */
+static uint64_t until_look(const struct loop *loop)
+{
+	uint64_t now = wall_clock_ms(), end;
+
+	if (!loop->policies->any_expires)
+		return UINT64_MAX;
+	end = policy_set_next_end(loop->policies, now);
+	return end - now < POLICY_CLOCK_MS ? end - now : POLICY_CLOCK_MS;
+}
 
 static void arm(struct loop *loop)
 {
-	uint64_t now_ns = uv_hrtime(), now_ms = wall_clock_ms(), wait = UINT64_MAX;
+	uint64_t now_ns = uv_hrtime(), wait = until_look(loop), due = UINT64_MAX;
 
 	if (loop->policy_due_ns != UINT64_MAX)
-		wait = loop->policy_due_ns > now_ns ? (loop->policy_due_ns - now_ns) / 1000000 + 1
-						    : 0;
-	if (loop->policy_end_ms != POLICY_NEVER) {
-		uint64_t end = loop->policy_end_ms > now_ms ? loop->policy_end_ms - now_ms : 0;
-
-		end = end > TIMER_MAX_MS ? TIMER_MAX_MS : end;
-		wait = end < wait ? end : wait;
-	}
+		due = loop->policy_due_ns > now_ns ? (loop->policy_due_ns - now_ns) / 1000000 + 1
+						   : 0;
+	wait = due < wait ? due : wait;
 	if (wait == UINT64_MAX)
 		uv_timer_stop(&loop->policy_timer);
 	else
@@ -100,8 +115,7 @@ bool policy_turn(struct loop *loop)
 		walk_some(loop);
 	else if (loop->policy_due_ns != UINT64_MAX && uv_hrtime() >= loop->policy_due_ns)
 		visit_pending(loop);
-	else if (uv_is_active((uv_handle_t *)&loop->policy_timer) ||
-		 loop->policy_end_ms == POLICY_NEVER)
+	else if (uv_is_active((uv_handle_t *)&loop->policy_timer) || !loop->policies->any_expires)
 		return false;
 	arm(loop);
 	return loop->policy_walking || loop->policy_due_ns == 0;
@@ -115,7 +129,7 @@ void policy_installed(struct loop *loop, void *user)
 		policy_set_unref(loop->policies);
 		loop->policies = install->set;
 		install->set = NULL; /* the loop has it now */
-		loop->policy_end_ms = policy_set_next_end(loop->policies, wall_clock_ms());
+		loop->policy_expired = policy_set_expired(loop->policies, wall_clock_ms());
 		start_walk(loop);
 		loop_go_again(loop);
 	}
@@ -129,5 +143,4 @@ void policy_stop(struct loop *loop)
 	loop->policies = NULL;
 	loop->policy_walking = false;
 	loop->policy_due_ns = UINT64_MAX;
-	loop->policy_end_ms = POLICY_NEVER;
 }

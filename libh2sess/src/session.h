@@ -164,6 +164,7 @@ struct h2sess_session {
 	uint64_t memory; /* bytes that the peer makes us hold: headers and write buffers */
 
 	uint64_t created_ms;	    /* Unix time */
+	uint64_t opened_ns;	    /* uv_hrtime(), of the same moment */
 	uint64_t started_at;	    /* loop_now(): handshake and preface */
 	uint64_t header_since;	    /* a header block began; 0: none under way */
 	uint64_t active_at;	    /* last activity */

@@ -470,6 +470,7 @@ void session_info_init(struct h2sess_session *s)
 int session_info_opened(struct h2sess_session *s)
 {
 	s->created_ms = wall_clock_ms();
+	s->opened_ns = uv_hrtime();
 	return begin_origin_set(s);
 }
 

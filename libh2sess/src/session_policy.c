@@ -279,7 +279,7 @@ static const char *give(struct session_policies *sp, struct policy *policy,
 	if (value->alt && has_it_still(h, value))
 		return NULL;
 	if (value != policy->clear)
-		atomic_store(&policy->last_sent_ms, h->when_ms);
+		atomic_store(&policy->last_sent_ns, uv_hrtime());
 	r = push(sp, h, value);
 	if (r == 0)
 		return NULL;
@@ -311,15 +311,20 @@ static const char *refusal_of(const struct session_policies *sp, const struct po
 	return refusal;
 }
 
+/* Is it still taken back from sessions that come? */
+static bool clears_returning(const struct policy *policy)
+{
+	return policy->retracting && uv_hrtime() < policy->clears_until_ns;
+}
+
 static struct policy_case case_of(struct session_policies *sp, size_t i, uint64_t now_ms)
 {
 	const struct policy *policy = sp->set->policies[i];
 	struct policy_case c = {
 		.paused = policy->paused,
 		.expired = is_expired(policy, now_ms),
-		.retracting = policy->retracting_ms != 0,
-		.returns = policy->retracting_ms > now_ms &&
-			   sp->session->created_ms > policy->since_ms,
+		.retracting = policy->retracting,
+		.returns = clears_returning(policy) && sp->session->opened_ns > policy->since_ns,
 		.by_frame = policy->via & POLICY_VIA_FRAME,
 		.value = policy->value->alt,
 	};
@@ -501,8 +506,8 @@ static const char *field_of(const struct session_policies *sp, size_t i, uint64_
 
 	if (!(policy->via & POLICY_VIA_HEADER) || !mark->meant)
 		return NULL;
-	if (policy->retracting_ms || is_expired(policy, now_ms))
-		return policy->retracting_ms > now_ms ? policy->clear->alt : NULL;
+	if (policy->retracting || is_expired(policy, now_ms))
+		return clears_returning(policy) ? policy->clear->alt : NULL;
 	if (!mark->why || strcmp(mark->why, "priority") == 0 || strcmp(mark->why, "paused") == 0 ||
 	    strcmp(mark->why, "pending") == 0)
 		return NULL;
@@ -532,7 +537,7 @@ const char *session_policy_header(struct h2sess_stream *st)
 		if (!value)
 			continue;
 		if (value != policy->clear->alt)
-			atomic_store(&policy->last_sent_ms, now_ms);
+			atomic_store(&policy->last_sent_ns, uv_hrtime());
 		return value;
 	}
 	return NULL;

@@ -17,9 +17,11 @@ class PolicyWorker extends FakeWorker {
 	constructor(rpc, options = {}) {
 		super(rpc, { ...options, hello: { capabilities: ['altsvc', 'origin', 'fanout', 'policies'], ...options.hello } });
 		this.held = new Map();
+		this.reported = new Map();
 		this.handlers = {
 			'policy.put': (worker, { policy }) => {
 				this.held.set(policy.name, policy);
+				setImmediate(() => this.report(policy.name, ...(this.reported.get(policy.name) ?? [{}])));
 				return {};
 			},
 			'policy.remove': (worker, { name }) => {
@@ -48,7 +50,11 @@ class PolicyWorker extends FakeWorker {
 		return this.held.get(name);
 	}
 
+	// A real one does so, too, once a second when something changed, first when a policy has come.
 	report(policy, counts, lastSent = null) {
+		if (!this.held.has(policy))
+			return;
+		this.reported.set(policy, [counts, lastSent]);
 		this.notify('policy.update', {
 			policy, revision: this.held.get(policy).revision, matched: 0, pending: 0, written: 0, received: 0, notSent: 0,
 			...counts, lastSent,
@@ -98,6 +104,7 @@ test('created, read, listed, changed and removed; workers are told each time', (
 	assert.equal((await worker.holds('b', (policy) => policy.revision === 3)).paused, true);
 	assert.equal((await daemon.get(url('b'))).headers.etag, paused.headers.etag);
 
+	await settled(worker);
 	const removed = await daemon.request('DELETE', url('b')); // never sent: gone at once
 	assert.deepEqual([removed.status, removed.json.state], [200, 'removed']);
 	await worker.holds('b', (policy) => !policy);

@@ -94,6 +94,15 @@ test('policies are applied while the daemon is away, and not again when it retur
 	await told(second, 'https://example.org clear');
 });
 
+test('one that goes in the second that it came in is taken back all the same', async (t) => {
+	const house = await House.open(t);
+	const client = await connect(house, await house.worker());
+	assert.equal((await put(house, 'p', body())).status, 201);
+	await told(client, `https://example.org ${ALT}`);
+	assert.equal((await house.request('DELETE', '/v1/policies/p')).body.state, 'retracting');
+	await told(client, 'https://example.org clear');
+});
+
 // HPACK by hand: GET https / of example.org, as fox/7.
 const REQUEST = Buffer.concat([Buffer.from([0x82, 0x87, 0x84, 0x41, 11]), Buffer.from('example.org'),
 	Buffer.from([0x7a, 5]), Buffer.from('fox/7')]);

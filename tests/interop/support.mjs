@@ -130,6 +130,7 @@ export class House {
 		this.api = path.join(this.dir, 'api.sock');
 		this.rpc = path.join(this.dir, 'rpc.sock');
 		this.state = path.join(this.dir, 'state.db');
+		this.env = {}; // of the programs that are started from now on
 		this.programs = [];
 		this.clients = [];
 		this.streams = [];
@@ -140,7 +141,7 @@ export class House {
 		const ready = path.join(this.dir, `controld-${++this.count}.ready`);
 		this.daemon = new Program('h2sess-controld', [
 			'--rpc', this.rpc, '--api', `unix:${this.api}`, '--state', this.state, '--ready-file', ready,
-		]);
+		], this.env);
 		this.programs.push(this.daemon);
 		await this.daemon.ready(ready);
 		return this.daemon;
@@ -154,7 +155,7 @@ export class House {
 			'--listen', '127.0.0.1:0', '--listen-h2c', '127.0.0.1:0', '--cert', cert, '--key', key,
 			'--app', app, '--control', this.rpc, '--name', name, '--drain-timeout', '1',
 			'--ready-file', ready, ...args,
-		]);
+		], this.env);
 		this.programs.push(program);
 		const { listen } = await program.ready(ready);
 		program.workerName = name;

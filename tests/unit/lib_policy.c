@@ -248,6 +248,9 @@ static void the_rank_is_priority_then_name(void **state)
 	assert_int_equal(policy_set_next_end(set, 10), 50);
 	assert_int_equal(policy_set_next_end(set, 50), 70);
 	assert_int_equal(policy_set_next_end(set, 70), POLICY_NEVER);
+	assert_int_equal(policy_set_expired(set, 49), 0);
+	assert_int_equal(policy_set_expired(set, 50), 1);
+	assert_int_equal(policy_set_expired(set, 70), 2);
 	policy_set_unref(set);
 	for (i = 0; i < 4; i++)
 		policy_unref(made[i]);
