@@ -16,6 +16,7 @@
 #include "log.h"
 #include "notify.h"
 #include "reload.h"
+#include "sched_hint.h"
 #include "store.h"
 #include "waiters.h"
 
@@ -262,6 +263,7 @@ static int run(struct program *program)
 	struct controld *controld = &program->controld;
 	char why[OPTIONS_WHY_MAX];
 
+	sched_hint_soon();
 	watch_signals(program);
 	if (start(controld, why) < 0) {
 		log_line("cannot start: %s", why);

@@ -509,6 +509,9 @@ static void on_poll(uv_poll_t *handle, int status, int events)
 {
 	struct conn *c = handle->data;
 
+	loop_run_posts(c->loop);
+	if (c->closed)
+		return;
 	if (status < 0) {
 		gone(c, H2SESS_EPEER);
 		return;

@@ -19,6 +19,7 @@
 #include "memory.h"
 #include "open_struct.h"
 #include "policy.h"
+#include "sched_hint.h"
 #include "values.h"
 
 #include <signal.h>
@@ -261,6 +262,7 @@ static void thread_main(void *arg)
 {
 	struct h2sess_control *control = arg;
 
+	sched_hint_soon();
 	link_start(&control->link);
 	uv_timer_start(&control->counts, on_counts_time, CONTROL_COUNTS_MS, CONTROL_COUNTS_MS);
 	uv_run(&control->loop, UV_RUN_DEFAULT);

@@ -5,10 +5,11 @@
  * Owns the libuv loop, the shared buffers, the session table and the queue of posts. Called by the
  * server (start, stop), by any thread (loop_post) and by sessions (dirty, ended).
  *
- * One turn: libuv's timers -> prepare: a slice of each walk, serve() -> poll: connections read, listeners run -> check:
- * serve(). serve() finishes sessions that have ended and flushes those that are dirty, so whatever
- * a turn queued leaves in one write. What is left over (a session that has spent its share) makes
- * the loop busy: it polls without waiting and comes back.
+ * One turn: libuv's timers -> prepare: a slice of each walk, serve() -> poll: connections read,
+ * listeners run, between two connections what was posted -> check: serve(). serve() finishes
+ * sessions that have ended and flushes those that are dirty, so whatever a turn queued leaves in
+ * one write. What is left over (a session that has spent its share) makes the loop busy: it polls
+ * without waiting and comes back.
  *
  * The end: loop_stop() is a post; sessions and listeners end, handles close, uv_run() returns,
  * posts that are left run with NULL.
@@ -48,6 +49,7 @@ void loop_post_own(struct loop *loop, struct loop_post *post)
 	closed = loop->closed;
 	if (!closed) {
 		list_add_tail(&loop->posts, &post->link);
+		atomic_store_explicit(&loop->posted, true, memory_order_relaxed);
 		uv_async_send(&loop->wakeup);
 	}
 	uv_mutex_unlock(&loop->lock);
@@ -84,16 +86,21 @@ static void run_posts(struct loop *loop, struct loop *as)
 	list_init(&posts);
 	uv_mutex_lock(&loop->lock);
 	list_splice(&posts, &loop->posts);
+	atomic_store_explicit(&loop->posted, false, memory_order_relaxed);
 	uv_mutex_unlock(&loop->lock);
 	while ((link = list_pop(&posts)))
 		run_post(as, container_of(link, struct loop_post, link));
 }
 
+void loop_run_posts(struct loop *loop)
+{
+	if (atomic_load_explicit(&loop->posted, memory_order_relaxed))
+		run_posts(loop, loop);
+}
+
 static void on_wakeup(uv_async_t *async)
 {
-	struct loop *loop = async->data;
-
-	run_posts(loop, loop);
+	loop_run_posts(async->data);
 }
 
 /* ---- a turn ---------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include "session_table.h"
 
 #include <h2sess/h2sess.h>
+#include <stdatomic.h>
 #include <uv.h>
 
 struct listener_fd;
@@ -56,6 +57,7 @@ struct loop {
 
 	uv_mutex_t lock;		  /* guards posts and closed */
 	struct list posts;		  /* struct loop_post.link */
+	atomic_bool posted;		  /* there are some: read without the lock */
 	const struct server_hooks *hooks; /* the control link's; changed on this thread alone */
 	bool closed;			  /* no post is taken any more */
 
@@ -116,6 +118,12 @@ void loop_done(struct loop *loop);
 int loop_post(struct loop *loop, loop_fn *fn, void *arg);
 /* The same with memory of the caller's, so that it cannot fail; fn and arg are set. */
 void loop_post_own(struct loop *loop, struct loop_post *post);
+/*
+ * Run what was posted, now: between two connections of a turn, so that no post waits for all that
+ * are readable. The loop's thread, with no session on the stack; sessions and connections may end
+ * by it.
+ */
+void loop_run_posts(struct loop *loop);
 /* Have the loop take a turn. Any thread. */
 void loop_wake(struct loop *loop);
 

@@ -117,6 +117,44 @@ async function apiFanout() {
   ];
 }
 
+// What a fan-out with a receipt from every session costs those who call meanwhile: the longest that one of their calls
+// took, over the same when nothing happens.
+async function apiBystander() {
+  const { daemon, workers } = await startFleet(2);
+  const clients = await startClients(workers);
+  await clients.ask(`open ${SESSIONS}`);
+  const callers = {};
+  for (const [name, path] of [["workers", "/v1/workers"], ["sessions", "/v1/sessions?limit=10"]])
+    callers[name] = await startAsked("caller", [String(daemon.port), path, daemon.token], false);
+  const body = { select: { all: true }, alt: 'h2=":8000"', origin: "https://example.org", wait: "received",
+    timeout: 60 };
+  const watched = (caller, happen) => async () => {
+    await caller.ask("call 1");
+    await happen();
+    const [, , p50, p99, max] = (await caller.ask("told")).map((us) => Number(us) / 1000);
+    return { p50, p99, max };
+  };
+  const fanOut = async () => {
+    const answered = call(daemon, "POST", "/v1/altsvc", body);
+    await push(clients, () => {});
+    await answered;
+  };
+  const contestants = {};
+  for (const [name, caller] of Object.entries(callers)) {
+    contestants[name] = watched(caller, fanOut);
+    contestants[`${name}, quiet`] = watched(caller, () => sleep(500));
+  }
+  const values = await interleave(contestants, quick ? 4 : 10);
+  await stopAll(Object.values(callers), clients, workers, daemon);
+  const most = (name, what) => median(values[name].map((value) => value[what]));
+  return Object.keys(callers).map((name) => {
+    const usual = most(`${name}, quiet`, "p50");
+    const figures = ["p50", "p99"].map((what) => `${what} ${most(name, what).toFixed(2)}`);
+    return result(`GET /v1/${name} during a fan-out to ${SESSIONS}: the slowest is later by`, most(name, "max") - usual,
+      { atMost: 20, unit: " ms", note: `${figures.join(", ")}, else ${usual.toFixed(2)} ms` });
+  });
+}
+
 // CPU seconds for 100,000 events that reached a subscriber. Every subscriber gets every event, or it is an error.
 async function streaming(server, subscribers, begin, end) {
   const count = async () => (await subscribers.ask("count")).slice(1).map(Number);
@@ -167,6 +205,7 @@ export const rows = [
   { name: "api", measure: api },
   { name: "lists", measure: lists },
   { name: "api-fanout", measure: apiFanout },
+  { name: "api-bystander", measure: apiBystander },
   { name: "events", measure: events },
   { name: "link", measure: link },
 ];

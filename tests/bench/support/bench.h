@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* Print "PROGRAM: what: errno's text" and exit. */
-void die(const char *what);
+_Noreturn void die(const char *what);
 /* As many descriptors as the kernel lets this process have. */
 void raise_descriptor_limit(void);
 /* Microseconds of CLOCK_MONOTONIC, which node's process.hrtime() reads, too. */
