@@ -3,11 +3,12 @@
 // A recorded history: pushes and events while the daemon and the workers are killed (-9) at random moments; then it is
 // checked offline that
 //
-//   - no acknowledged push is lost, and a key that was sent again made no second push;
+//   - no acknowledged push is lost, and a key that was sent again made no second push, after a restart either;
+//   - policies are as their last acknowledged change left them;
 //   - no client got a frame twice, each `received` was received, and nothing `not_sent` ever came;
 //   - every push comes to an end, and its counts sum up;
 //   - events were read in order, each once, and none is missing that no gap spoke of;
-//   - each acknowledged push stands in the audit.
+//   - each acknowledged push, and each acknowledged change of a policy, stands in the audit.
 //
 // The seed is printed; H2SESS_SEED=N plays its choices again, not its timing.
 import assert from 'node:assert/strict';
@@ -64,6 +65,58 @@ class History {
 		this.events = [];
 		this.running = true;
 		this.kills = { daemon: 0, worker: 0 };
+		this.policies = new Map(); // name -> the priority that was acknowledged, null: removed
+		this.changes = 0; // of policies, acknowledged
+	}
+
+	// A request that is made again until the daemon is there; null: the time is over.
+	async insist(method, target, body) {
+		while (this.running) {
+			const answer = await this.house.request(method, target, body).catch(() => null);
+			if (answer && answer.status !== 503)
+				return answer;
+			await delayed(20);
+		}
+		return null;
+	}
+
+	// One change after the other, for sessions that do not exist: nothing is sent. Every one can be made again, and says
+	// the same. What was true before the last kill is looked at before the next change.
+	async changePolicies() {
+		for (let n = 1, seen = 0; this.running; n++) {
+			if (this.kills.daemon !== seen && await this.checkPolicies())
+				seen = this.kills.daemon;
+			const name = `p${below(5)}`, target = `/v1/policies/${name}`, before = this.policies.get(name) ?? null;
+			const choice = before === null ? 'PUT' : random() < 0.3 ? 'DELETE' : 'PATCH';
+			const body = choice === 'PUT' ? { select: { sni: 'nobody.example' }, alt: 'clear', origin: 'https://example.org', priority: n }
+				: choice === 'PATCH' ? { priority: n } : undefined;
+			this.policies.delete(name); // until it is answered, either may be true
+			const answer = await this.insist(choice, target, body);
+			if (!answer)
+				return;
+			assert.ok(answer.status < 300 || (choice === 'DELETE' && answer.status === 404), `${choice} ${name}: ${answer.status}`);
+			this.policies.set(name, choice === 'DELETE' ? null : n);
+			this.changes += answer.status < 300;
+			await delayed(below(30));
+		}
+	}
+
+	async checkPolicies() {
+		const answer = await this.insist('GET', '/v1/policies');
+		if (!answer)
+			return false;
+		const there = new Map(answer.body.policies.filter((one) => one.state === 'active').map((one) => [one.name, one.priority]));
+		for (const [name, priority] of this.policies)
+			assert.equal(there.get(name) ?? null, priority, `the policy ${name} is not as it was acknowledged`);
+		return true;
+	}
+
+	// A key that was answered, sent again to whatever daemon there is now.
+	async repeat() {
+		const old = this.pushes.filter((record) => record.answers > 0);
+		const record = old[below(old.length)];
+		if (record)
+			await this.make(record.target, record.body, record);
 	}
 
 	// A request that is made again until it is answered; every answer is of the same push.
@@ -104,7 +157,7 @@ class History {
 				return;
 			target = `/v1/sessions/${sessions[below(sessions.length)].id}/altsvc`;
 		}
-		this.pushes.push(record);
+		this.pushes.push(Object.assign(record, { target, body }));
 		await this.make(target, body, record);
 	}
 
@@ -144,6 +197,7 @@ class History {
 				await this.house.daemon.kill('SIGKILL');
 				await delayed(below(200));
 				await this.house.startDaemon();
+				await this.repeat();
 			} else {
 				this.kills.worker++;
 				const at = below(workers.length);
@@ -221,6 +275,7 @@ test('nothing acknowledged is lost, nothing comes twice, and everything is accou
 	const history = new History(house);
 	const reader = history.read();
 	const actors = [0, 1, 2, 3].map((n) => history.pushForever(n));
+	actors.push(history.changePolicies());
 	const killer = history.kill(workers);
 	await delayed(CHAOS_MS);
 	await until('enough of it', () => history.kills.daemon + history.kills.worker >= 3 &&
@@ -229,6 +284,9 @@ test('nothing acknowledged is lost, nothing comes twice, and everything is accou
 	history.running = false;
 	await Promise.all([...actors, killer]);
 	await until('both workers', async () => (await house.get('/v1/workers')).body.workers?.length === 2);
+	history.running = true;
+	await history.checkPolicies();
+	history.running = false;
 
 	const frames = new Map();
 	const acknowledged = history.pushes.filter((record) => record.ids.size);
@@ -256,8 +314,11 @@ test('nothing acknowledged is lost, nothing comes twice, and everything is accou
 		({ next } = body);
 	}
 	const audited = new Set(entries.map((entry) => entry.push));
+	const changes = entries.filter((entry) => entry.path.startsWith('/v1/policies/') && entry.status < 300).length;
+	assert.ok(changes >= history.changes, `${changes} changes of policies in the audit, ${history.changes} were acknowledged`);
 	for (const record of acknowledged)
 		assert.ok(audited.has([...record.ids][0]), `not in the audit: ${[...record.ids]}`);
-	t.diagnostic(`${history.kills.daemon} kills of the daemon, ${history.kills.worker} of workers; ${pushes} pushes, ${events} events`);
+	t.diagnostic(`${history.kills.daemon} kills of the daemon, ${history.kills.worker} of workers; ` +
+		`${pushes} pushes, ${history.changes} changes of policies, ${events} events`);
 	assert.ok(pushes > 20);
 });
