@@ -301,13 +301,30 @@ static void count_missed(struct worker *worker, const json_t *params)
 	worker->boot->counted = true;
 }
 
-static void refuse(struct peer *peer, uint64_t id, const struct refusal *refusal)
+/* What was wrong, in words; of versions: which they are. */
+static void say_why(const struct refusal *refusal, const json_t *params, char *ret, size_t room)
 {
-	char why[128];
+	const json_t *protocol = json_object_get(params, "protocol");
 
-	peer_error(peer, id, refusal->error, refusal->field, refusal->detail);
-	snprintf(why, sizeof(why), "hello refused: %s (%s)", api_error_name(refusal->error),
-		 refusal->field);
+	if (refusal->error == API_EVERSION)
+		snprintf(ret, room, "the worker speaks %lld to %lld, the daemon %d to %d",
+			 (long long)json_integer_value(json_object_get(protocol, "min")),
+			 (long long)json_integer_value(json_object_get(protocol, "max")),
+			 RPC_PROTOCOL_MIN, RPC_PROTOCOL_MAX);
+	else
+		snprintf(ret, room, "%s", refusal->detail ? refusal->detail : refusal->field);
+}
+
+static void refuse(struct peer *peer, const struct rpc_message *message,
+		   const struct refusal *refusal)
+{
+	const char *name = json_string_value(json_object_get(message->params, "name"));
+	char detail[128], why[256];
+
+	say_why(refusal, message->params, detail, sizeof(detail));
+	peer_error(peer, message->id, refusal->error, refusal->field, detail);
+	snprintf(why, sizeof(why), "hello of %.*s refused: %s (%s): %s", WORKER_NAME_MAX,
+		 name ? name : "a worker", api_error_name(refusal->error), refusal->field, detail);
 	peer_close(peer, why);
 }
 
@@ -329,13 +346,13 @@ void hello_take(struct peer *peer, const struct rpc_message *message)
 	if (!refusal.error)
 		refusal = check_name(controld, message->params, &superseded);
 	if (refusal.error) {
-		refuse(peer, message->id, &refusal);
+		refuse(peer, message, &refusal);
 		return;
 	}
 	again = is_connected(&controld->workers, message->params);
 	worker = make_worker(peer, message->params, superseded);
 	if (!worker) {
-		refuse(peer, message->id, &(struct refusal){API_ENOMEM, "hello", NULL});
+		refuse(peer, message, &(struct refusal){API_ENOMEM, "hello", NULL});
 		return;
 	}
 	peer_result(peer, message->id,

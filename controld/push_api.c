@@ -12,7 +12,8 @@
  *
  * Failure modes: the workers refuse: the first one's error is the answer, and the answer of the
  * key. The worker of the one session is not connected: 503, nothing was sent and the key stays
- * free. Of many, those that are not connected or lack the capability are left out, with a warning.
+ * free. Of many, those that are not connected or lack the capability are left out, with a warning;
+ * where that leaves none, the same refusals: 503 for a worker that is named and not there, 501.
  * The state file cannot be written: 503, and nothing is handed over.
  */
 #include "ask.h"
@@ -62,6 +63,59 @@ static int add_parts(const struct controld *controld, struct push *push)
 	if (!push->selector->worker[0] && !push->selector->ids)
 		warn_of_lost(controld, push);
 	return 0;
+}
+
+static bool is_named(const struct selector *selector, const struct boot *boot)
+{
+	return strcmp(selector->worker, boot->name) == 0 ||
+	       strcmp(selector->worker, boot->boot) == 0;
+}
+
+/* The one that the selector names is known, and not there. */
+static const struct boot *find_absent(const struct controld *controld,
+				      const struct selector *selector)
+{
+	list_for_each(at, &controld->workers.boots_by_age) {
+		const struct boot *boot = container_of(at, struct boot, link);
+
+		if (selector->worker[0] && !boot->worker && !boot->superseded &&
+		    is_named(selector, boot))
+			return boot;
+	}
+	return NULL;
+}
+
+static const struct worker *find_unable(const struct controld *controld,
+					const struct selector *selector)
+{
+	list_for_each(at, &controld->workers.list) {
+		const struct worker *worker = container_of(at, struct worker, link);
+
+		if (selector_means(selector, worker))
+			return worker;
+	}
+	return NULL;
+}
+
+/* Nobody takes it. Was somebody meant? Then that is the answer, as it is for one session. */
+static bool refuse_unreached(struct request *request, struct push *push)
+{
+	const struct controld *controld = request->controld;
+	const struct worker *unable = find_unable(controld, push->selector);
+	const struct boot *absent = find_absent(controld, push->selector);
+
+	if (unable)
+		return !ask_can(request, unable, "fanout");
+	if (absent) {
+		request_refuse(request, PROBLEM_WORKER_UNREACHABLE, "select.worker", absent->name);
+		return true;
+	}
+	if (push->selector->worker[0])
+		push_warn_of_worker(push, "unreachable", "no worker %s is connected",
+				    push->selector->worker);
+	else if (list_empty(&controld->workers.list))
+		push_warn_of_worker(push, "unreachable", "no worker is connected");
+	return false;
 }
 
 /* Takes what the selector holds. */
@@ -219,6 +273,8 @@ static void push_to_many(struct request *request, const struct order *order, con
 
 	if (!push || take_selector(push, selector) < 0 || add_parts(request->controld, push) < 0)
 		give_up(request, push);
+	else if (push->part_count == 0 && refuse_unreached(request, push))
+		push_free(&request->controld->pushes, push);
 	else
 		begin(request, push, order, key);
 }

@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { Daemon } from './controld_support.mjs';
+import { Daemon, withDaemon } from './controld_support.mjs';
 import { FakeWorker, RpcError } from './fake_worker.mjs';
 
 const daemon = new Daemon();
@@ -203,6 +203,33 @@ test('a worker that cannot is left out, and named in a warning', async () => {
 	const later = await daemon.post('/v1/altsvc?wait=received', { select: everybody, ...altsvc });
 	assert.deepEqual(later.json.warnings.map((one) => one.rule), ['unreachable']); // it went a moment ago
 });
+
+test('a worker that is named and not there is 503, one that nobody knows a warning', () => withDaemon([], {}, async (own) => {
+	const none = await own.post('/v1/altsvc', { select: everybody, ...altsvc });
+	assert.deepEqual([none.status, none.json.push.matched, none.json.push.state], [202, 0, 'done']);
+	assert.deepEqual(none.json.warnings, [{ rule: 'unreachable', detail: 'no worker is connected' }]);
+	const typo = await own.post('/v1/altsvc?wait=received', { select: { worker: 'egde' }, ...altsvc });
+	assert.deepEqual([typo.status, typo.json.push.matched], [200, 0]);
+	assert.deepEqual(typo.json.warnings, [{ rule: 'unreachable', detail: 'no worker egde is connected' }]);
+
+	const worker = new FakeWorker(own.rpc, { name: 'away' });
+	worker.addSession(1);
+	await worker.start();
+	await worker.stop();
+	const headers = { 'Idempotency-Key': 'later' };
+	for (const select of [{ worker: 'away' }, { worker: worker.boot }]) {
+		for (const more of [{}, { dryRun: true }]) {
+			const { status, json } = await own.post('/v1/altsvc', { select, ...altsvc, ...more }, { headers });
+			assert.deepEqual([status, json.code, json.field, json.detail],
+				[503, 'ERR_WORKER_UNREACHABLE', 'select.worker', 'away'], JSON.stringify(json));
+		}
+	}
+	assert.equal((await own.get('/v1/pushes')).json.pushes.length, 2);
+	await worker.start(); // and the key is still free
+	const back = await own.post('/v1/altsvc?wait=received', { select: { worker: 'away' }, ...altsvc }, { headers });
+	assert.deepEqual([back.status, back.json.push.received], [200, 1]);
+	await worker.stop();
+}));
 
 test('DELETE cancels what is queued; counts and outcomes say so', async () => {
 	edge1.fate = edge2.fate = 'queued';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A hostile world: no descriptors left, a full disk, readers who never read, workers of other versions.
+// A hostile world: no descriptors left, a full disk, readers who never read.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import fs from 'node:fs';
@@ -11,7 +11,6 @@ import { Daemon, binary, withDaemon } from './controld_support.mjs';
 import { FakeWorker } from './fake_worker.mjs';
 
 const sanitized = /asan|tsan/.test(process.env.H2SESS_BUILD ?? '');
-const settled = (worker) => worker.call('settle', {}).catch(() => {});
 
 // A daemon below `ulimit`; options as ulimit has them.
 async function limited(options, args = []) {
@@ -117,21 +116,4 @@ test('a thousand subscribers of whom a hundred never read', () => withDaemon(['-
 		assert.ok(memory(daemon.child.pid) - before < 64, `${memory(daemon.child.pid) - before} MiB more`);
 	assert.equal((await daemon.get('/healthz')).status, 200);
 	sleepers.forEach((socket) => socket.destroy());
-}));
-
-test('a worker of a later version that still speaks ours, and one that does not any more', () => withDaemon([], {}, async (daemon) => {
-	const later = new FakeWorker(daemon.rpc, {
-		hello: { protocol: { min: 1, max: 9 }, capabilities: ['altsvc', 'telepathy'], mood: 'fine' },
-	});
-	const { id } = later.addSession(1, { aura: 'blue' });
-	assert.equal((await later.start()).protocol, 1);
-	later.notify('worker.mood', { mood: 'better' });
-	later.event('levitation', id, {});
-	await settled(later);
-	assert.equal((await daemon.get(`/v1/sessions/${id}`)).json.aura, 'blue');
-	assert.deepEqual((await daemon.get('/v1/workers')).json.workers[0].capabilities, ['altsvc', 'telepathy']);
-	const refused = await daemon.post('/v1/altsvc', { select: { all: true }, alt: 'clear', origin: 'https://a.example' });
-	assert.equal(refused.json.warnings[0].rule, 'capability');
-	await assert.rejects(new FakeWorker(daemon.rpc, { name: 'new', hello: { protocol: { min: 2, max: 9 } } }).start(),
-		(error) => error.data.code === 'ERR_PROTOCOL_VERSION');
 }));
