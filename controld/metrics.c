@@ -109,7 +109,8 @@ static void write_policies(const struct controld *controld, struct text *text)
 static void write_pushes(const struct controld *controld, struct text *text)
 {
 	write_head(text, "h2sess_push_frames_total", "counter",
-		   "Frames pushed, by what became of them.");
+		   "Frames pushed, by what became of them: each once, when its push has ended, "
+		   "those that are unknown ten seconds later.");
 	push_totals_write(&controld->pushes.totals, text);
 }
 

@@ -196,6 +196,7 @@ static struct push *load_push(struct pushes *pushes, const char *id, const json_
 	}
 	if (state == PUSH_STATE_DONE || state == PUSH_STATE_CANCELLED) {
 		push->state = (enum push_state)state;
+		push->totalled = true; /* by the one before us */
 		list_remove(&push->running_link);
 	}
 	return push;

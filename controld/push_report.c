@@ -45,6 +45,7 @@ static void revive(struct pushes *pushes, struct push *push, struct push_part *p
 	if (push->state == PUSH_STATE_RUNNING)
 		return;
 	push->state = PUSH_STATE_RUNNING;
+	push_totals_revive(push);
 	list_append(&pushes->running, &push->running_link);
 }
 
@@ -279,6 +280,7 @@ void push_part_lost(struct pushes *pushes, struct push *push, struct push_part *
 	part->done = true;
 	part->answered = true;
 	part->give_up_at = 0;
+	part->lost = reason;
 	if (push->session && part->results.count == 0)
 		push_set_results(pushes, push, part, &number, 1, PUSH_QUEUED, REASON_NONE);
 	for (int outcome = PUSH_QUEUED; outcome <= PUSH_WRITTEN; outcome++) {

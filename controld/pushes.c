@@ -53,6 +53,7 @@ static void drop_results(struct pushes *pushes, struct push_part *part)
 
 void push_free(struct pushes *pushes, struct push *push)
 {
+	push_totals_forget(pushes, push);
 	table_remove(&pushes->by_id, push->id);
 	list_remove(&push->link);
 	list_remove(&push->running_link);
@@ -331,17 +332,6 @@ static bool is_done(const struct push *push)
 	return true;
 }
 
-static void count_frames(struct pushes *pushes, const struct push *push)
-{
-	for (size_t i = 0; i < push->part_count; i++) {
-		const struct results *results = &push->parts[i].results;
-
-		for (size_t k = 0; k < results->count; k++)
-			pushes->totals.count[push->kind][results->list[k].outcome]
-					    [results->list[k].reason]++;
-	}
-}
-
 static void end(struct pushes *pushes, struct push *push)
 {
 	bool cancelled =
@@ -349,7 +339,8 @@ static void end(struct pushes *pushes, struct push *push)
 
 	push->state = cancelled ? PUSH_STATE_CANCELLED : PUSH_STATE_DONE;
 	list_remove(&push->running_link);
-	count_frames(pushes, push);
+	push_totals_end(pushes, push, uv_now(pushes->tick.loop));
+	start_ticking(pushes);
 	push_save(pushes, push);
 	push_tell(pushes, push);
 }
@@ -403,7 +394,8 @@ static void on_tick(uv_timer_t *timer)
 			push_tell(pushes, push);
 		give_up(pushes, push, now);
 	}
-	if (list_empty(&pushes->running)) {
+	push_totals_tick(pushes, now);
+	if (list_empty(&pushes->running) && list_empty(&pushes->settling)) {
 		uv_timer_stop(timer);
 		pushes->ticking = false;
 	}
@@ -422,6 +414,7 @@ void pushes_init(struct pushes *pushes, struct controld *controld)
 	pushes->controld = controld;
 	list_init(&pushes->list);
 	list_init(&pushes->running);
+	list_init(&pushes->settling);
 	random_name(pushes->start, sizeof(pushes->start) - 1);
 	uv_timer_init(controld->loop, &pushes->tick);
 }

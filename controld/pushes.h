@@ -11,7 +11,7 @@
 #define PUSH_ID_MAX 64
 #define PUSH_TICK_MS 50
 #define PUSH_PROGRESS_MS 250 /* between two push.progress of a fan-out */
-#define PUSH_RETURN_MS 10000 /* for a worker to come back after we were restarted */
+#define PUSH_RETURN_MS 10000 /* for a worker to come back, after we were restarted or it was lost */
 
 struct key;
 struct selector;
@@ -37,15 +37,17 @@ struct push_part {
 	uint64_t meant;	     /* sessions, as counted beforehand */
 	struct push_counts counts;
 	struct results results;
-	bool forgotten; /* results are not kept for want of room */
+	bool forgotten;	       /* results are not kept for want of room */
+	enum push_reason lost; /* why what it had not reported is unknown */
 };
 
 /* One push, to one session or to many. */
 struct push {
 	struct pushes *pushes;
-	struct list link;	  /* pushes.list, oldest first */
-	struct list running_link; /* pushes.running */
-	struct list waiters;	  /* struct waiter.link */
+	struct list link;	   /* pushes.list, oldest first */
+	struct list running_link;  /* pushes.running */
+	struct list settling_link; /* pushes.settling */
+	struct list waiters;	   /* struct waiter.link */
 	char id[PUSH_ID_MAX + 1];
 	enum push_kind kind;
 	char *session; /* NULL: a fan-out */
@@ -70,7 +72,9 @@ struct push {
 	bool counting;		   /* they are asked how many sessions match */
 	struct push_part *parts;
 	size_t part_count;
-	bool changed; /* since it was last told or saved */
+	bool totalled;	     /* its frames are in the totals */
+	uint64_t settled_at; /* loop time when they will be */
+	bool changed;	     /* since it was last told or saved */
 	uint64_t told_at;
 };
 
@@ -78,6 +82,7 @@ struct pushes {
 	struct controld *controld;
 	struct list list;
 	struct list running;
+	struct list settling; /* ended, and something is unknown that may yet be told */
 	size_t count;
 	size_t result_count; /* over all */
 	struct table by_id;
@@ -154,6 +159,13 @@ void push_part_lost(struct pushes *pushes, struct push *push, struct push_part *
 		    enum push_reason reason);
 void push_settle_one(struct pushes *pushes, struct push *push, enum push_outcome outcome,
 		     const char *reason, bool done);
+
+/* ---- push_totals.c: the frames of /metrics; now is loop time ----------------------------------- */
+
+void push_totals_end(struct pushes *pushes, struct push *push, uint64_t now);
+void push_totals_revive(struct push *push); /* it goes on */
+void push_totals_tick(struct pushes *pushes, uint64_t now);
+void push_totals_forget(struct pushes *pushes, struct push *push); /* there will be no later */
 
 /* ---- push_drain.c: workers that refuse new connections ---------------------------------------- */
 

@@ -92,6 +92,35 @@ test('counters never fall, whoever comes and goes', () => withDaemon([], {}, asy
 	assert.deepEqual(await read(), [9, 9]);
 }));
 
+test('a frame is counted once: a worker that comes back says what became of it', () => withDaemon([], {}, async (daemon) => {
+	const frames = async () => [...(await daemon.get('/metrics')).text.matchAll(/^h2sess_push_frames_total\{(.*)\} (\d+)$/mg)]
+		.map(([, labels, n]) => `${labels.replaceAll(/\w+=|"/g, '')} ${n}`);
+	const worker = new FakeWorker(daemon.rpc, { fate: 'written' });
+	const { id } = worker.addSession(1);
+	const state = async (push) => (await daemon.get(`/v1/pushes/${push.id}`)).json.push;
+	await worker.start();
+	const one = (await daemon.post(`/v1/sessions/${id}/altsvc`, { alt: 'clear', origin: 'https://example.org' })).json.push;
+	const many = (await daemon.post('/v1/altsvc', { select: { all: true }, alt: 'clear', origin: 'https://example.org' })).json.push;
+	while ((await state(many)).written !== 1 || (await state(one)).written !== 1)
+		continue;
+	await worker.stop();
+	for (const push of [one, many])
+		while ((await state(push)).unknown !== 1)
+			continue;
+	assert.deepEqual(await frames(), []); // it may come back
+	const told = { queued: 0, written: 0, received: 1, notSent: 0, unknown: 0, matched: 1, state: 'done' };
+	worker.hello.pushes = [
+		{ push: one.id, ...told, sessions: [{ session: id, outcome: 'received', reason: '' }] },
+		{ push: many.id, ...told, changes: [{ outcome: 'received', reason: '', numbers: [1] }] },
+	];
+	await worker.start();
+	for (const push of [one, many])
+		while ((await state(push)).received !== 1)
+			continue;
+	// Each may be counted at once, or when its ten seconds are over: never as unknown, never twice.
+	assert.ok((await frames()).every((line) => /^altsvc,received, [12]$/.test(line)), `${await frames()}`);
+}));
+
 test('the example alerts speak of metrics that there are', () => withDaemon([], {}, async (daemon) => {
 	const worker = new FakeWorker(daemon.rpc);
 	await worker.start();
