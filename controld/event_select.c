@@ -1,139 +1,374 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whose events: the SELECTOR of GET /v1/events, judged by what the daemon knows of an event's
- * session (facts.c), so that the log can be read, and counted, for each reader.
+ * Whose events: the SELECTOR of GET /v1/events, so that the log can be read, and counted, for each
+ * reader.
  *
- * That is what stays as it is while a session lives: ids, worker, label, sni, peer, encrypted, alpn;
- * and push, which means those that it has reached when the stream opens. What changes from moment to
- * moment (minAge, idleFor, openStreams, origin), comes later (userAgent) or is the workers' to
- * compute (sample) is refused by name: an event that is in the log can not be asked for it.
+ * An event is judged by what its session was when it happened, as a worker judges a session now: the
+ * same globs, blocks, hash and origins (api/). Two sources say what it was:
+ *   - the moment that its worker told with it (moment.h): minAge, idleFor, openStreams; whether the
+ *     user agent was decided, and how many origins the set had;
+ *   - what stays as it is, or only grows (facts.h): encrypted, alpn, peer, sni, the user agent, the
+ *     origins. Labels are those that the session has now.
+ * `sample` needs the id alone, or the peer's address. `push` means the sessions that it has reached
+ * when the stream opens.
  *
  * Events without a session belong to their worker: `worker=` shows them, any other field hides them.
+ *
+ * Failure modes: what is not known leaves the event undecided, unless another field hides it: its
+ * reader is told of a gap without a number, and never misled.
  */
 #include "event_select.h"
 
+#include "sample.h"
 #include "selector.h"
+#include "selector_limits.h"
+#include "url_origin.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const beyond[] = {"origin",	  "minAge", "idleFor", "openStreams",
-				     "userAgent", "sample", "sampleBy"};
-
-static int refuse(const char *field, const char *detail, struct problem *ret_problem)
+static int refuse(enum problem_kind kind, const char *field, const char *detail,
+		  struct problem *ret_problem)
 {
-	*ret_problem = problem_of(PROBLEM_VALUE, field, detail);
+	*ret_problem = problem_of(kind, field, detail);
 	return -1;
 }
 
-/* ---- addresses ------------------------------------------------------------------------------- */
-
-/* 16 octets, IPv4 mapped. Returns the bits in front of the address proper, or -1. */
-static int read_address(const char *text, unsigned char ret[16])
+static int refuse_memory(struct problem *ret_problem)
 {
-	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-	if (inet_pton(AF_INET6, text, ret) == 1)
-		return 0;
-	memcpy(ret, mapped, sizeof(mapped));
-	return inet_pton(AF_INET, text, ret + 12) == 1 ? 96 : -1;
+	return refuse(PROBLEM_MEMORY, NULL, NULL, ret_problem);
 }
 
-static int read_block(const char *text, struct event_select *select)
-{
-	char address[64], *slash, *end;
-	int before;
-	long bits;
+/* ---- values ---------------------------------------------------------------------------------- */
 
-	if (strlen(text) >= sizeof(address))
-		return -1;
-	memcpy(address, text, strlen(text) + 1);
-	slash = strchr(address, '/');
-	if (slash)
-		*slash = 0;
-	before = read_address(address, select->peer);
-	if (before < 0)
-		return -1;
-	select->peer_bits = 128;
-	if (!slash)
-		return 0;
-	bits = strtol(slash + 1, &end, 10);
-	if (!isdigit((unsigned char)slash[1]) || *end || bits > 128 - before)
-		return -1;
-	select->peer_bits = before + (int)bits;
+/* controld/selector.c has seen to the types, and to the ranges of numbers. */
+static int check_text(const json_t *value, size_t max, const char *field,
+		      struct problem *ret_problem)
+{
+	size_t len = json_string_length(value);
+
+	if (len == 0 || strlen(json_string_value(value)) != len)
+		return refuse(PROBLEM_VALUE, field, "it is empty, or has a NUL in it", ret_problem);
+	if (len > max)
+		return refuse(PROBLEM_RANGE, field, "it is too long", ret_problem);
 	return 0;
 }
 
-static bool is_in_block(const struct event_select *select, const char *text)
+static int read_glob(const json_t *value, const char *field, struct glob **ret,
+		     struct problem *ret_problem)
 {
-	unsigned char address[16];
-	int whole = select->peer_bits / 8, rest = select->peer_bits % 8;
-
-	if (read_address(text, address) < 0 || memcmp(address, select->peer, (size_t)whole) != 0)
-		return false;
-	return !rest || !((address[whole] ^ select->peer[whole]) >> (8 - rest));
+	if (check_text(value, GLOB_MAX, field, ret_problem) < 0)
+		return -1;
+	*ret = malloc(sizeof(**ret));
+	if (!*ret)
+		return refuse_memory(ret_problem);
+	glob_read(json_string_value(value), *ret);
+	return 0;
 }
 
-/* `*` and `?`, without regard to case; time is the product of the lengths at most. */
-static bool glob_matches(const char *glob, const char *text)
+static uint64_t milliseconds(const json_t *seconds)
 {
-	const char *star = NULL, *again = NULL;
-
-	while (*text) {
-		if (*glob == '*') {
-			star = ++glob;
-			again = text;
-		} else if (*glob == '?' ||
-			   tolower((unsigned char)*glob) == tolower((unsigned char)*text)) {
-			glob++;
-			text++;
-		} else if (star) {
-			glob = star;
-			text = ++again;
-		} else {
-			return false;
-		}
-	}
-	return glob[strspn(glob, "*")] == 0;
+	return (uint64_t)ceil(json_number_value(seconds) * 1000);
 }
 
-/* ---- reading --------------------------------------------------------------------------------- */
-
-static json_t *set_of(const json_t *ids)
+static enum event_verdict verdict(bool fits)
 {
-	json_t *set = json_object();
+	return fits ? EVENT_SHOWN : EVENT_HIDDEN;
+}
+
+/* ---- the members: how each one is read, and what it says of an event -------------------------- */
+
+static int take_ids(struct event_select *select, const json_t *value, struct problem *ret_problem)
+{
 	const json_t *one;
 	size_t i;
 
-	json_array_foreach(ids, i, one) {
-		json_object_set_new(set, json_string_value(one), json_true());
+	if (json_array_size(value) > SELECTOR_IDS_MAX)
+		return refuse(PROBLEM_RANGE, "ids", "too many", ret_problem);
+	select->ids = json_object();
+	json_array_foreach(value, i, one) {
+		json_object_set_new(select->ids, json_string_value(one), json_true());
 	}
-	return set;
+	return json_object_size(select->ids) || json_array_size(value) == 0
+		       ? 0
+		       : refuse_memory(ret_problem);
 }
 
-static int take(struct event_select *select, const json_t *asked, struct problem *ret_problem)
+static enum event_verdict judge_ids(const struct event_select *select, const struct facts *facts,
+				    struct moment moment)
 {
-	const json_t *ids = json_object_get(asked, "ids");
-	const json_t *encrypted = json_object_get(asked, "encrypted");
-	const char *sni = json_string_value(json_object_get(asked, "sni"));
-	const char *alpn = json_string_value(json_object_get(asked, "alpn"));
-	const char *peer = json_string_value(json_object_get(asked, "peer"));
+	(void)moment;
+	return verdict(json_object_get(select->ids, facts->session));
+}
 
-	for (size_t i = 0; i < sizeof(beyond) / sizeof(beyond[0]); i++)
-		if (json_object_get(asked, beyond[i]))
-			return refuse(beyond[i], "events can not be chosen by it", ret_problem);
-	if (peer && read_block(peer, select) < 0)
-		return refuse("peer", "not an address and not a CIDR block", ret_problem);
-	select->ids = ids ? set_of(ids) : NULL;
-	select->label = json_deep_copy(json_object_get(asked, "label"));
-	select->encrypted = encrypted ? json_is_true(encrypted) : -1;
-	select->sni = sni ? strdup(sni) : NULL;
-	select->alpn = alpn ? strdup(alpn) : NULL;
-	if ((sni && !select->sni) || (alpn && !select->alpn)) {
-		*ret_problem = problem_of(PROBLEM_MEMORY, NULL, NULL);
+static int take_label(struct event_select *select, const json_t *value, struct problem *ret_problem)
+{
+	if (json_object_size(value) > SELECTOR_LABELS_MAX)
+		return refuse(PROBLEM_RANGE, "label", "too many", ret_problem);
+	select->label = value;
+	return 0;
+}
+
+static enum event_verdict judge_label(const struct event_select *select, const struct facts *facts,
+				      struct moment moment)
+{
+	const char *name;
+	const json_t *value;
+
+	(void)moment;
+	if (!facts->known)
+		return EVENT_UNDECIDED;
+	json_object_foreach((json_t *)select->label, name, value) {
+		if (!json_equal(json_object_get(facts->labels, name), value))
+			return EVENT_HIDDEN;
+	}
+	return EVENT_SHOWN;
+}
+
+static int take_sni(struct event_select *select, const json_t *value, struct problem *ret_problem)
+{
+	return read_glob(value, "sni", &select->sni, ret_problem);
+}
+
+static enum event_verdict judge_sni(const struct event_select *select, const struct facts *facts,
+				    struct moment moment)
+{
+	(void)moment;
+	return facts->known ? verdict(glob_matches(select->sni, facts->servername))
+			    : EVENT_UNDECIDED;
+}
+
+static int take_peer(struct event_select *select, const json_t *value, struct problem *ret_problem)
+{
+	if (address_block_read(json_string_value(value), &select->peer) < 0)
+		return refuse(PROBLEM_VALUE, "peer", "not an address and not a CIDR block",
+			      ret_problem);
+	return 0;
+}
+
+static enum event_verdict judge_peer(const struct event_select *select, const struct facts *facts,
+				     struct moment moment)
+{
+	uint8_t address[16];
+
+	(void)moment;
+	if (!facts->known)
+		return EVENT_UNDECIDED;
+	return verdict(address_read(facts->peer, address) &&
+		       address_block_has(&select->peer, address));
+}
+
+static int take_encrypted(struct event_select *select, const json_t *value,
+			  struct problem *ret_problem)
+{
+	(void)ret_problem;
+	select->encrypted = json_is_true(value);
+	return 0;
+}
+
+static enum event_verdict judge_encrypted(const struct event_select *select,
+					  const struct facts *facts, struct moment moment)
+{
+	(void)moment;
+	return facts->known ? verdict(select->encrypted == facts->encrypted) : EVENT_UNDECIDED;
+}
+
+static int take_alpn(struct event_select *select, const json_t *value, struct problem *ret_problem)
+{
+	select->alpn = json_string_value(value);
+	return check_text(value, SELECTOR_TEXT_MAX, "alpn", ret_problem);
+}
+
+static enum event_verdict judge_alpn(const struct event_select *select, const struct facts *facts,
+				     struct moment moment)
+{
+	(void)moment;
+	if (!facts->known)
+		return EVENT_UNDECIDED;
+	return verdict(facts->alpn && strcmp(select->alpn, facts->alpn) == 0);
+}
+
+static int take_origin(struct event_select *select, const json_t *value,
+		       struct problem *ret_problem)
+{
+	char room[URL_ORIGIN_ROOM(SELECTOR_TEXT_MAX)], origin[SELECTOR_ORIGIN_ROOM];
+
+	if (check_text(value, SELECTOR_TEXT_MAX, "origin", ret_problem) < 0)
 		return -1;
+	if (url_origin(json_string_value(value), json_string_length(value), room, origin,
+		       sizeof(origin)) < 0)
+		return refuse(PROBLEM_VALUE, "origin", "not a URL that has an origin", ret_problem);
+	select->origin = strdup(origin);
+	return select->origin ? 0 : refuse_memory(ret_problem);
+}
+
+/* Of the set as far as we know it: the index, or its size. */
+static size_t find_origin(const json_t *set, const char *origin)
+{
+	size_t i = 0;
+
+	while (i < json_array_size(set)) {
+		const char *one = json_string_value(json_array_get(set, i));
+
+		if (one && strcmp(one, origin) == 0)
+			break;
+		i++;
+	}
+	return i;
+}
+
+static enum event_verdict judge_origin(const struct event_select *select, const struct facts *facts,
+				       struct moment moment)
+{
+	size_t known = json_array_size(facts->origins), at;
+
+	if (!(moment.told & MOMENT_ORIGINS))
+		return EVENT_UNDECIDED;
+	at = find_origin(facts->origins, select->origin);
+	if (at < known)
+		return verdict(at < moment.origins);
+	return moment.origins <= known ? EVENT_HIDDEN : EVENT_UNDECIDED;
+}
+
+static int take_min_age(struct event_select *select, const json_t *value,
+			struct problem *ret_problem)
+{
+	(void)ret_problem;
+	select->min_age_ms = milliseconds(value);
+	return 0;
+}
+
+static enum event_verdict judge_min_age(const struct event_select *select,
+					const struct facts *facts, struct moment moment)
+{
+	(void)facts;
+	return moment.told & MOMENT_AGE ? verdict(moment.age_ms >= select->min_age_ms)
+					: EVENT_UNDECIDED;
+}
+
+static int take_idle_for(struct event_select *select, const json_t *value,
+			 struct problem *ret_problem)
+{
+	(void)ret_problem;
+	select->idle_for_ms = milliseconds(value);
+	return 0;
+}
+
+static enum event_verdict judge_idle_for(const struct event_select *select,
+					 const struct facts *facts, struct moment moment)
+{
+	(void)facts;
+	return moment.told & MOMENT_IDLE ? verdict(moment.idle_ms >= select->idle_for_ms)
+					 : EVENT_UNDECIDED;
+}
+
+static int take_open_streams(struct event_select *select, const json_t *value,
+			     struct problem *ret_problem)
+{
+	(void)ret_problem;
+	select->open_streams = (uint64_t)json_integer_value(value);
+	return 0;
+}
+
+static enum event_verdict judge_open_streams(const struct event_select *select,
+					     const struct facts *facts, struct moment moment)
+{
+	(void)facts;
+	return moment.told & MOMENT_STREAMS ? verdict(moment.open_streams >= select->open_streams)
+					    : EVENT_UNDECIDED;
+}
+
+static int take_user_agent(struct event_select *select, const json_t *value,
+			   struct problem *ret_problem)
+{
+	return read_glob(value, "userAgent", &select->user_agent, ret_problem);
+}
+
+static enum event_verdict judge_user_agent(const struct event_select *select,
+					   const struct facts *facts, struct moment moment)
+{
+	if (!(moment.told & MOMENT_REQUESTED))
+		return EVENT_UNDECIDED;
+	if (!moment.requested)
+		return EVENT_HIDDEN;
+	return facts->agent_told ? verdict(glob_matches(select->user_agent, facts->user_agent))
+				 : EVENT_UNDECIDED;
+}
+
+static int take_sample(struct event_select *select, const json_t *value,
+		       struct problem *ret_problem)
+{
+	(void)ret_problem;
+	select->sample = json_number_value(value) / 100;
+	return 0;
+}
+
+static enum event_verdict judge_sample(const struct event_select *select, const struct facts *facts,
+				       struct moment moment)
+{
+	(void)moment;
+	if (!select->sample_by_peer)
+		return verdict(sample_has_session(facts->session, select->sample));
+	return facts->known ? verdict(sample_has_peer(facts->peer, select->sample))
+			    : EVENT_UNDECIDED;
+}
+
+static int take_sample_by(struct event_select *select, const json_t *value,
+			  struct problem *ret_problem)
+{
+	(void)ret_problem;
+	select->sample_by_peer = strcmp(json_string_value(value), "peer") == 0;
+	return 0;
+}
+
+/* Of `sample` rather than of a session. */
+static enum event_verdict judge_any(const struct event_select *select, const struct facts *facts,
+				    struct moment moment)
+{
+	(void)select;
+	(void)facts;
+	(void)moment;
+	return EVENT_SHOWN;
+}
+
+/* The cheap ones first. */
+static const struct member {
+	const char *name;
+	int (*take)(struct event_select *select, const json_t *value, struct problem *ret_problem);
+	enum event_verdict (*judge)(const struct event_select *select, const struct facts *facts,
+				    struct moment moment);
+	bool needs_facts;
+} members[] = {
+	{"sampleBy", take_sample_by, judge_any, true},
+	{"encrypted", take_encrypted, judge_encrypted, true},
+	{"openStreams", take_open_streams, judge_open_streams, false},
+	{"minAge", take_min_age, judge_min_age, false},
+	{"idleFor", take_idle_for, judge_idle_for, false},
+	{"alpn", take_alpn, judge_alpn, true},
+	{"ids", take_ids, judge_ids, false},
+	{"sample", take_sample, judge_sample, false},
+	{"peer", take_peer, judge_peer, true},
+	{"sni", take_sni, judge_sni, true},
+	{"label", take_label, judge_label, true},
+	{"userAgent", take_user_agent, judge_user_agent, true},
+	{"origin", take_origin, judge_origin, true},
+};
+
+#define MEMBERS (sizeof(members) / sizeof(members[0]))
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static int take(struct event_select *select, struct problem *ret_problem)
+{
+	for (size_t i = 0; i < MEMBERS; i++) {
+		const json_t *value = json_object_get(select->asked, members[i].name);
+
+		if (!value)
+			continue;
+		select->given |= UINT32_C(1) << i;
+		if (members[i].take(select, value, ret_problem) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -146,22 +381,17 @@ int event_select_read(const struct request *request, struct event_select **ret,
 	int r = -1;
 
 	*ret = NULL;
-	if (!select) {
-		*ret_problem = problem_of(PROBLEM_MEMORY, NULL, NULL);
-		return -1;
-	}
-	select->peer_bits = -1;
+	if (!select)
+		return refuse_memory(ret_problem);
 	if (selector_of_query(request, &selector, ret_problem) < 0)
 		goto out;
 	select->asked = json_incref(selector.select);
 	if (selector.ids)
 		json_object_set(select->asked, "ids", selector.ids);
 	memcpy(select->worker, selector.worker, sizeof(select->worker));
-	r = take(select, select->asked, ret_problem);
-	if (r < 0)
-		goto out;
 	json_object_del(select->asked, "all");
-	if (json_object_size(select->asked) || select->worker[0]) {
+	r = take(select, ret_problem);
+	if (r == 0 && (select->given || select->worker[0])) {
 		*ret = select;
 		select = NULL; /* the caller owns it now */
 	}
@@ -176,10 +406,10 @@ void event_select_free(struct event_select *select)
 	if (!select)
 		return;
 	json_decref(select->ids);
-	json_decref(select->label);
 	json_decref(select->asked);
+	free(select->origin);
 	free(select->sni);
-	free(select->alpn);
+	free(select->user_agent);
 	free(select);
 }
 
@@ -187,54 +417,39 @@ void event_select_free(struct event_select *select)
 
 bool event_select_needs_facts(const struct event_select *select)
 {
-	return select->label || select->sni || select->alpn || select->peer_bits >= 0 ||
-	       select->encrypted >= 0;
+	for (size_t i = 0; i < MEMBERS; i++)
+		if (select->given >> i & 1 && members[i].needs_facts)
+			return true;
+	return false;
 }
 
-bool event_select_asks(const struct event_select *select, const char *worker)
+enum event_verdict event_select_asks(const struct event_select *select, const char *worker,
+				     const char *boot)
 {
-	return !select->worker[0] || strcmp(select->worker, worker) == 0;
-}
-
-static bool has_labels(const struct event_select *select, const json_t *labels)
-{
-	const char *name;
-	json_t *value;
-
-	json_object_foreach(select->label, name, value) {
-		if (!json_equal(json_object_get(labels, name), value))
-			return false;
-	}
-	return true;
-}
-
-static bool fits(const struct event_select *select, const struct facts *facts)
-{
-	if (select->encrypted >= 0 && select->encrypted != facts->encrypted)
-		return false;
-	if (select->alpn && (!facts->alpn || strcmp(select->alpn, facts->alpn) != 0))
-		return false;
-	if (select->sni && (!facts->servername || !glob_matches(select->sni, facts->servername)))
-		return false;
-	if (select->peer_bits >= 0 && !is_in_block(select, facts->peer))
-		return false;
-	return !select->label || has_labels(select, facts->labels);
+	if (!select->worker[0] || strcmp(select->worker, worker) == 0)
+		return EVENT_SHOWN;
+	if (!boot[0])
+		return EVENT_UNDECIDED;
+	return verdict(strcmp(select->worker, boot) == 0);
 }
 
 enum event_verdict event_select_judge(const struct event_select *select, const struct facts *facts,
-				      bool forgotten)
+				      struct moment moment, bool forgotten)
 {
+	enum event_verdict all;
+
 	if (!facts)
 		return forgotten ? EVENT_UNDECIDED : EVENT_HIDDEN;
-	if (!event_select_asks(select, facts->worker))
+	all = event_select_asks(select, facts->worker, facts->boot);
+	if (!facts->session[0] && select->given)
 		return EVENT_HIDDEN;
-	if (!facts->session[0])
-		return select->ids || event_select_needs_facts(select) ? EVENT_HIDDEN : EVENT_SHOWN;
-	if (select->ids && !json_object_get(select->ids, facts->session))
-		return EVENT_HIDDEN;
-	if (!event_select_needs_facts(select))
-		return EVENT_SHOWN;
-	if (!facts->known)
-		return EVENT_UNDECIDED;
-	return fits(select, facts) ? EVENT_SHOWN : EVENT_HIDDEN;
+	for (size_t i = 0; i < MEMBERS && all != EVENT_HIDDEN; i++) {
+		enum event_verdict one = EVENT_SHOWN;
+
+		if (select->given >> i & 1)
+			one = members[i].judge(select, facts, moment);
+		if (one != EVENT_SHOWN)
+			all = one;
+	}
+	return all;
 }

@@ -2,20 +2,29 @@
 #ifndef CONTROLD_EVENT_SELECT_H
 #define CONTROLD_EVENT_SELECT_H
 
+#include "address_block.h"
 #include "facts.h"
+#include "glob.h"
 #include "request.h"
 
 /* Whose events a reader wants. */
 struct event_select {
-	json_t *ids;		/* object: id -> true; NULL: any */
-	json_t *label;		/* object, or NULL */
-	json_t *asked;		/* the whole SELECTOR of rpc.md, for snapshots */
-	char worker[64];	/* "": any */
-	char *sni;		/* glob, or NULL */
-	char *alpn;		/* or NULL */
-	unsigned char peer[16]; /* IPv4 as ::ffff:a.b.c.d */
-	int peer_bits;		/* -1: any */
-	int encrypted;		/* -1: any */
+	uint32_t given;	 /* bits, in the order of the table in event_select.c */
+	json_t *asked;	 /* the whole SELECTOR of rpc.md, for snapshots */
+	char worker[64]; /* name or boot id; "": any */
+	json_t *ids;	 /* object: id -> true */
+	const json_t *label;
+	const char *alpn;
+	char *origin; /* serialised */
+	struct glob *sni;
+	struct glob *user_agent;
+	struct address_block peer;
+	bool encrypted;
+	bool sample_by_peer;
+	uint64_t min_age_ms;
+	uint64_t idle_for_ms;
+	uint64_t open_streams;
+	double sample; /* of 1 */
 };
 
 enum event_verdict { EVENT_HIDDEN, EVENT_SHOWN, EVENT_UNDECIDED };
@@ -25,14 +34,15 @@ int event_select_read(const struct request *request, struct event_select **ret,
 		      struct problem *ret_problem);
 void event_select_free(struct event_select *select);
 
-/* Does it look at more than names? Then sessions must be known. */
+/* Does it look at more than names and moments? Then sessions must be known. */
 bool event_select_needs_facts(const struct event_select *select);
 
-/* facts NULL: the event is of nobody, or of whom we have forgotten (number not 0). */
+/* facts NULL: the event is of nobody, or of whom we have forgotten. moment: of its session then. */
 enum event_verdict event_select_judge(const struct event_select *select, const struct facts *facts,
-				      bool forgotten);
+				      struct moment moment, bool forgotten);
 
-/* A gap in what a worker told may hide what the reader wants. */
-bool event_select_asks(const struct event_select *select, const char *worker);
+/* Whether a worker's sessions may be among them. boot "": it is not known. */
+enum event_verdict event_select_asks(const struct event_select *select, const char *worker,
+				     const char *boot);
 
 #endif

@@ -8,12 +8,14 @@
  * that a crash takes back.
  *
  * The log drops its oldest events when it holds too many, too many octets or too old ones, and keeps
- * five octets of each: its type, and a number for whom it is of (facts.c). So a reader that fell behind, or resumes late, is told exactly how many events it
- * did not see.
+ * 21 octets of each: its type, a number for whom it is of (facts.c), and what its session was like
+ * (moment.c). So a reader that fell behind, or resumes late, is told exactly how many events of his
+ * choice he did not see. The store keeps the same beside each event, so that a restart changes
+ * nothing.
  *
  * Failure modes: no memory for an event, or one over EVENT_SIZE_MAX: a gap event of one takes its
- * place, with no memory for that either the number is skipped. More than EVENT_CUSTOM_MAX x- types:
- * the last ones share one.
+ * place, with no memory for that either the number is skipped. An event that was kept by a version
+ * which knew less of it: it is undecided for those who ask for that.
  */
 #include "events.h"
 
@@ -27,15 +29,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const type_names[EVENT_CUSTOM] = {
-	"",
-#define X(name, wire, emitters, control, when) wire,
-#include <h2sess/events.def>
-#undef X
-	"snapshot",  "worker.up",      "worker.down", "push.progress",
-	"push.done", "policy.changed", "gap",	      "bookmark",
-};
-
 int events_init(struct events *events, int64_t capacity, int64_t bytes_max)
 {
 	*events = (struct events){0};
@@ -45,10 +38,13 @@ int events_init(struct events *events, int64_t capacity, int64_t bytes_max)
 	events->ring = calloc(events->capacity, sizeof(struct event *));
 	events->history = calloc(EVENT_HISTORY, 1); /* pages come as they are written */
 	events->history_facts = calloc(EVENT_HISTORY, sizeof(uint32_t));
+	events->history_moments = calloc(EVENT_HISTORY, sizeof(struct moment));
 	random_name(events->epoch, 10);
 	if (facts_init(&events->facts) < 0)
 		return -1;
-	return events->ring && events->history && events->history_facts ? 0 : -1;
+	return events->ring && events->history && events->history_facts && events->history_moments
+		       ? 0
+		       : -1;
 }
 
 void events_done(struct events *events)
@@ -60,46 +56,15 @@ void events_done(struct events *events)
 	free(events->ring);
 	free(events->history);
 	free(events->history_facts);
+	free(events->history_moments);
 	facts_done(&events->facts);
 	*events = (struct events){0};
 }
 
-/* ---- types ----------------------------------------------------------------------------------- */
-
-static int custom_type(struct events *events, const char *name)
-{
-	int i = 0;
-
-	while (i < EVENT_CUSTOM_MAX - 1 && events->custom[i]) {
-		if (strcmp(events->custom[i], name) == 0)
-			return EVENT_CUSTOM + i;
-		i++;
-	}
-	if (!events->custom[i])
-		events->custom[i] = strdup(i < EVENT_CUSTOM_MAX - 1 ? name : "x-");
-	return EVENT_CUSTOM + i;
-}
-
-int event_type_by_name(struct events *events, const char *name)
-{
-	if (strncmp(name, "x-", 2) == 0 && strlen(name) <= 64)
-		return custom_type(events, name);
-	for (int i = 1; i < EVENT_CUSTOM; i++)
-		if (strcmp(type_names[i], name) == 0)
-			return i;
-	return EVENT_NONE;
-}
-
-const char *event_type_name(const struct events *events, int type)
-{
-	const char *name =
-		type < EVENT_CUSTOM ? type_names[type] : events->custom[type - EVENT_CUSTOM];
-
-	return name ? name : "x-";
-}
+/* ---- whose ----------------------------------------------------------------------------------- */
 
 static enum event_verdict judge(const struct events *events, const struct event_filter *filter,
-				int type, uint32_t number)
+				int type, uint32_t number, struct moment moment)
 {
 	const struct facts *facts = facts_by_number(&events->facts, number);
 
@@ -108,15 +73,16 @@ static enum event_verdict judge(const struct events *events, const struct event_
 	if (!filter->select)
 		return EVENT_SHOWN;
 	if (type != EVENT_GAP)
-		return event_select_judge(filter->select, facts, number && !facts);
-	return !facts || event_select_asks(filter->select, facts->worker) ? EVENT_SHOWN
-									  : EVENT_HIDDEN;
+		return event_select_judge(filter->select, facts, moment, number && !facts);
+	if (facts && event_select_asks(filter->select, facts->worker, facts->boot) == EVENT_HIDDEN)
+		return EVENT_HIDDEN;
+	return EVENT_SHOWN; /* what is missing may be the reader's */
 }
 
 enum event_verdict events_judge(const struct events *events, const struct event_filter *filter,
 				const struct event *event)
 {
-	return judge(events, filter, event->type, event->facts);
+	return judge(events, filter, event->type, event->facts, event->moment);
 }
 
 /* ---- ids ------------------------------------------------------------------------------------- */
@@ -158,10 +124,20 @@ static void drop_oldest(struct events *events)
 		events->visible = events->first;
 }
 
-static void remember_type(struct events *events, uint64_t seq, int type, uint32_t facts)
+/* What stays when its text is dropped. */
+struct trace {
+	int type;
+	uint32_t facts;
+	struct moment moment;
+};
+
+static void remember(struct events *events, uint64_t seq, struct trace trace)
 {
-	events->history[seq % EVENT_HISTORY] = (uint8_t)type;
-	events->history_facts[seq % EVENT_HISTORY] = facts;
+	size_t at = seq % EVENT_HISTORY;
+
+	events->history[at] = (uint8_t)trace.type;
+	events->history_facts[at] = trace.facts;
+	events->history_moments[at] = trace.moment;
 	if (seq >= events->history_first + EVENT_HISTORY)
 		events->history_first = seq - EVENT_HISTORY + 1;
 }
@@ -171,7 +147,7 @@ static uint64_t steady_ms(void)
 	return uv_hrtime() / 1000000;
 }
 
-static int append(struct events *events, uint64_t seq, int type, uint32_t facts, const char *json,
+static int append(struct events *events, uint64_t seq, struct trace trace, const char *json,
 		  size_t len, size_t session_at)
 {
 	struct event *event = len <= EVENT_SIZE_MAX ? malloc(sizeof(*event) + len + 1) : NULL;
@@ -180,9 +156,10 @@ static int append(struct events *events, uint64_t seq, int type, uint32_t facts,
 		return -1;
 	event->seq = seq;
 	event->at_ms = steady_ms();
-	event->type = (uint8_t)type;
+	event->type = (uint8_t)trace.type;
 	event->len = (uint32_t)len;
-	event->facts = facts;
+	event->facts = trace.facts;
+	event->moment = trace.moment;
 	event->session_at = (uint32_t)session_at;
 	memcpy(event->json, json, len);
 	event->json[len] = 0;
@@ -192,15 +169,16 @@ static int append(struct events *events, uint64_t seq, int type, uint32_t facts,
 	events->ring[events->next % events->capacity] = event;
 	events->next++;
 	events->bytes += len;
-	remember_type(events, seq, type, facts);
+	remember(events, seq, trace);
 	return 0;
 }
 
-static void show(struct events *events, const struct event *event)
+/* about: what the store keeps beside it, or NULL. */
+static void show(struct events *events, const struct event *event, const char *about)
 {
 	if (events->store) {
 		store_append_event(events->store, event->seq, event_type_name(events, event->type),
-				   event->json, event->len);
+				   event->json, event->len, about);
 		return;
 	}
 	events->visible = events->next;
@@ -222,9 +200,9 @@ static void add_string(struct text *text, const char *key, const char *value)
 struct draft {
 	int type;
 	const char *time; /* NULL: now */
-	const char *worker;
-	const char *session;
+	struct event_subject subject;
 	json_int_t stream;  /* 0: none */
+	const json_t *at;   /* of rpc.md; NULL: not told */
 	const json_t *data; /* NULL: {} */
 };
 
@@ -240,75 +218,112 @@ static void write_event(const struct events *events, uint64_t seq, const struct 
 		time_text(time_now_ms(), now);
 	add_string(text, "time", draft->time ? draft->time : now);
 	add_string(text, "type", event_type_name(events, draft->type));
-	if (draft->worker)
-		add_string(text, "worker", draft->worker);
-	*ret_session_at = draft->session ? text->len + strlen(",\"session\":\"") : 0;
-	if (draft->session)
-		add_string(text, "session", draft->session);
+	if (draft->subject.worker)
+		add_string(text, "worker", draft->subject.worker);
+	*ret_session_at = draft->subject.session ? text->len + strlen(",\"session\":\"") : 0;
+	if (draft->subject.session)
+		add_string(text, "session", draft->subject.session);
 	if (draft->stream)
 		text_format(text, ",\"stream\":%lld", (long long)draft->stream);
 	text_format(text, ",\"data\":%s}", data ? data : "{}");
 	free(data);
 }
 
-/* Whom an event is of. A connect says what its session is like. */
-static uint32_t number_of(struct events *events, int type, const char *worker, const char *session,
-			  const json_t *data)
+/* Whom an event is of. A connect says what its session is like, and any may say more. */
+static uint32_t number_of(struct events *events, const struct draft *draft)
 {
-	const struct facts *facts;
+	const struct event_subject *of = &draft->subject;
+	struct facts *facts;
 
-	if (type == EVENT_CONNECT && session)
-		facts_learn(&events->facts, worker, data);
-	facts = facts_of(&events->facts, worker, session);
-	return facts ? facts->number : 0;
+	if (!of->worker && !of->session)
+		return 0;
+	if (draft->type == EVENT_CONNECT && of->session)
+		facts_learn(&events->facts, of->worker, draft->data);
+	facts = facts_of(&events->facts, of->worker, of->session ? NULL : of->boot, of->session);
+	if (!facts)
+		return FACTS_LOST;
+	if (of->session)
+		facts_hear(&events->facts, facts, draft->at);
+	return facts->number;
+}
+
+static struct trace trace_of(struct events *events, const struct draft *draft)
+{
+	return (struct trace){draft->type, number_of(events, draft), moment_read(draft->at)};
+}
+
+/* What the store keeps beside an event, to be freed; NULL: nothing, or out of memory. */
+static char *write_about(const struct draft *draft)
+{
+	const struct event_subject *of = &draft->subject;
+	json_t *about = of->session ? moment_keep(draft->at) : NULL;
+	char *text;
+
+	if (!of->session && of->boot)
+		about = json_pack("{s:s}", "boot", of->boot);
+	text = about ? json_dumps(about, JSON_COMPACT) : NULL;
+	json_decref(about);
+	if (text && strlen(text) > EVENT_SIZE_MAX) {
+		free(text);
+		text = NULL;
+	}
+	return text;
 }
 
 static void add(struct events *events, const struct draft *draft)
 {
 	uint64_t seq = ++events->seq;
-	uint32_t facts = number_of(events, draft->type, draft->worker, draft->session, draft->data);
+	struct trace trace = trace_of(events, draft);
+	char *about = events->store ? write_about(draft) : NULL;
 	struct text text = {0};
 	size_t session_at = 0;
 	int r;
 
-	remember_type(events, seq, EVENT_NONE, 0);
+	remember(events, seq, (struct trace){0});
 	if (events->store)
 		store_reserve(events->store, seq);
 	write_event(events, seq, draft, &text, &session_at);
-	r = text.failed ? -1
-			: append(events, seq, draft->type, facts, text.data, text.len, session_at);
+	r = text.failed ? -1 : append(events, seq, trace, text.data, text.len, session_at);
 	text_done(&text);
 	if (r == 0)
-		show(events, events->ring[(events->next - 1) % events->capacity]);
+		show(events, events->ring[(events->next - 1) % events->capacity], about);
 	else if (draft->type != EVENT_GAP)
-		events_worker_gap(events, draft->worker, 1, seq, seq, "too_large");
+		events_worker_gap(events, &draft->subject, 1, seq, seq, "too_large");
+	free(about);
 }
 
-void events_publish(struct events *events, int type, const char *worker, const char *session,
+void events_publish(struct events *events, int type, const struct event_subject *subject,
 		    json_t *data)
 {
-	add(events,
-	    &(struct draft){.type = type, .worker = worker, .session = session, .data = data});
+	struct draft draft = {.type = type, .data = data};
+
+	if (subject)
+		draft.subject = *subject;
+	add(events, &draft);
 	json_decref(data);
 }
 
-void events_worker_gap(struct events *events, const char *worker, uint64_t count, uint64_t from,
-		       uint64_t to, const char *reason)
+void events_worker_gap(struct events *events, const struct event_subject *subject, uint64_t count,
+		       uint64_t from, uint64_t to, const char *reason)
 {
-	events_publish(events, EVENT_GAP, worker, NULL,
+	struct event_subject worker = {.worker = subject->worker, .boot = subject->boot};
+
+	events_publish(events, EVENT_GAP, &worker,
 		       json_pack("{s:I, s:I, s:I, s:s}", "count", (json_int_t)count, "from",
 				 (json_int_t)from, "to", (json_int_t)to, "reason", reason));
 }
 
-void events_take(struct events *events, const char *worker, json_t *params)
+void events_take(struct events *events, const struct boot *boot, json_t *params)
 {
 	const char *name = json_string_value(json_object_get(params, "type"));
 	struct draft draft = {
 		.type = name ? event_type_by_name(events, name) : EVENT_NONE,
 		.time = json_string_value(json_object_get(params, "time")),
-		.worker = worker,
-		.session = json_string_value(json_object_get(params, "session")),
+		.subject = {.worker = boot->name,
+			    .boot = boot->boot,
+			    .session = json_string_value(json_object_get(params, "session"))},
 		.stream = json_integer_value(json_object_get(params, "stream")),
+		.at = json_object_get(params, "at"),
 		.data = json_object_get(params, "data"),
 	};
 
@@ -347,20 +362,38 @@ static bool find_member(const char *json, const char *mark, char *ret, size_t ro
 	return true;
 }
 
-static uint32_t restore_number(struct events *events, int type, const char *json)
+/* Of what names somebody else than a session: its boot id, where it says so itself. */
+static const char *boot_of(const json_t *about, const json_t *data)
 {
+	const char *boot = json_string_value(json_object_get(about, "boot"));
+
+	return boot ? boot : json_string_value(json_object_get(data, "boot"));
+}
+
+static struct trace restore_trace(struct events *events, int type, const char *json,
+				  const char *about)
+{
+	bool telling =
+		type == EVENT_CONNECT || type == EVENT_WORKER_UP || type == EVENT_WORKER_DOWN;
 	char worker[WORKER_NAME_MAX + 1], session[128];
 	bool has_worker = find_member(json, ",\"worker\":\"", worker, sizeof(worker));
 	bool has_session = find_member(json, ",\"session\":\"", session, sizeof(session));
-	json_t *object = type == EVENT_CONNECT ? json_loads(json, 0, NULL) : NULL;
-	uint32_t number = number_of(events, type, has_worker ? worker : NULL,
-				    has_session ? session : NULL, json_object_get(object, "data"));
+	json_t *object = telling ? json_loads(json, 0, NULL) : NULL;
+	json_t *at = about ? json_loads(about, 0, NULL) : NULL;
+	struct draft draft = {.type = type, .at = at, .data = json_object_get(object, "data")};
+	struct trace trace;
 
+	draft.subject.worker = has_worker ? worker : NULL;
+	draft.subject.session = has_session ? session : NULL;
+	draft.subject.boot = has_session ? NULL : boot_of(at, draft.data);
+	trace = trace_of(events, &draft);
 	json_decref(object);
-	return number;
+	json_decref(at);
+	return trace;
 }
 
-int events_restore(struct events *events, uint64_t seq, const char *type, const char *json)
+int events_restore(struct events *events, uint64_t seq, const char *type, const char *json,
+		   const char *about)
 {
 	int number = event_type_by_name(events, type);
 
@@ -369,8 +402,8 @@ int events_restore(struct events *events, uint64_t seq, const char *type, const 
 	if (events->next == 0)
 		events->history_first = seq;
 	events->seq = seq;
-	if (append(events, seq, number, restore_number(events, number, json), json, strlen(json),
-		   0) < 0)
+	if (append(events, seq, restore_trace(events, number, json, about), json, strlen(json), 0) <
+	    0)
 		return -1;
 	events->ring[(events->next - 1) % events->capacity]->at_ms -= age_of(json);
 	events->visible = events->next;
@@ -431,7 +464,8 @@ int64_t events_count(const struct events *events, const struct event_filter *fil
 	for (uint64_t seq = from; seq <= to; seq++) {
 		size_t at = seq % EVENT_HISTORY;
 		enum event_verdict verdict =
-			judge(events, filter, events->history[at], events->history_facts[at]);
+			judge(events, filter, events->history[at], events->history_facts[at],
+			      events->history_moments[at]);
 
 		if (verdict == EVENT_UNDECIDED)
 			return -1;

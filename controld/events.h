@@ -39,15 +39,17 @@ struct event {
 	uint64_t at_ms; /* when it was added, by the clock that is never set */
 	uint8_t type;
 	uint32_t len;
-	uint32_t facts;	     /* number of whom it is of; 0: of nobody */
-	uint32_t session_at; /* where in json its session's id begins; 0: it has none, or it is
+	uint32_t facts;	      /* number of whom it is of; 0: of nobody */
+	struct moment moment; /* of its session */
+	uint32_t session_at;  /* where in json its session's id begins; 0: it has none, or it is
 				restored */
 	char json[];
 };
 
 /*
- * The log: the newest events, oldest first, and of those that it dropped five octets each: their
- * type, and whom they are of. Positions count from 0 as events are added in this run; event seq is at history_first.
+ * The log: the newest events, oldest first, and of the last EVENT_HISTORY that it dropped 21 octets
+ * each: their type, whom they are of, and what their session was like. That is 84 MiB once so many
+ * have passed, and less before. Positions count from 0 as events are added in this run.
  */
 struct events {
 	struct event **ring; /* position % capacity */
@@ -62,6 +64,7 @@ struct events {
 	uint64_t history_first;	 /* the first seq whose type is known */
 	uint8_t *history;	 /* types, by seq % EVENT_HISTORY */
 	uint32_t *history_facts; /* numbers of facts, likewise */
+	struct moment *history_moments;
 	struct facts_book facts;
 	char *custom[EVENT_CUSTOM_MAX];
 	struct store *store; /* NULL: nothing is kept */
@@ -85,17 +88,28 @@ void events_done(struct events *events);
 int event_type_by_name(struct events *events, const char *name);
 const char *event_type_name(const struct events *events, int type);
 
-/* Add an event; data is taken, may be NULL. session may be NULL. */
-void events_publish(struct events *events, int type, const char *worker, const char *session,
+/* Whom an event is of. Each may be NULL. */
+struct event_subject {
+	const char *worker;
+	const char *boot;
+	const char *session;
+};
+
+/* Add an event; data is taken, may be NULL. subject NULL: of nobody. */
+void events_publish(struct events *events, int type, const struct event_subject *subject,
 		    json_t *data);
 
 /* Add what a worker said; params is borrowed. */
-void events_take(struct events *events, const char *worker, json_t *params);
-void events_worker_gap(struct events *events, const char *worker, uint64_t count, uint64_t from,
-		       uint64_t to, const char *reason);
+void events_take(struct events *events, const struct boot *boot, json_t *params);
+void events_worker_gap(struct events *events, const struct event_subject *subject, uint64_t count,
+		       uint64_t from, uint64_t to, const char *reason);
 
-/* Put back an event that the store kept: those come first of all, in order. json is copied. */
-int events_restore(struct events *events, uint64_t seq, const char *type, const char *json);
+/*
+ * Put back an event that the store kept: those come first of all, in order. about: what was given to
+ * the store with it, or NULL. All is copied.
+ */
+int events_restore(struct events *events, uint64_t seq, const char *type, const char *json,
+		   const char *about);
 
 /* Drop what is older. */
 void events_expire(struct events *events, uint64_t age_ms);

@@ -7,9 +7,14 @@
  * before the daemon started is learnt when the first such reader comes (snapshot.c). An entry
  * outlives its session, for those who resume.
  *
- * Failure modes: more than FACTS_MAX: the oldest entry is forgotten, and events with its number can
- * not be judged any more: readers that choose are told of a gap. No memory: the event has no entry,
- * which is the same.
+ * User agent and origin set come later, and are true of earlier events too: the one is decided once,
+ * the other grows at its end, and each event says whether that was so then, and how far (moment.h).
+ * So what is learnt late makes what came before it known, and nothing is ever judged by what was
+ * different then. Labels alone are those of now.
+ *
+ * Failure modes: more than FACTS_MAX or FACTS_BYTES_MAX: the oldest entries are forgotten, and events
+ * with their numbers can not be judged any more: readers that choose are told of a gap. No memory:
+ * the event's number is FACTS_LOST, which is the same.
  */
 #include "facts.h"
 
@@ -24,12 +29,15 @@ int facts_init(struct facts_book *book)
 	return book->ring ? 0 : -1;
 }
 
-static void name_of(char *ret, size_t room, const char *worker, const char *session)
+static void name_of(char *ret, size_t room, const char *worker, const char *boot,
+		    const char *session)
 {
 	if (session && session[0])
 		snprintf(ret, room, "%s", session);
+	else if (boot && boot[0])
+		snprintf(ret, room, "@%s", boot);
 	else
-		snprintf(ret, room, "@%s", worker);
+		snprintf(ret, room, "@@%s", worker);
 }
 
 static void forget_details(struct facts *facts)
@@ -41,18 +49,29 @@ static void forget_details(struct facts *facts)
 	facts->labels = NULL;
 }
 
+static void facts_free(struct facts *facts)
+{
+	if (!facts)
+		return;
+	forget_details(facts);
+	free(facts->user_agent);
+	json_decref(facts->origins);
+	free(facts->session);
+	free(facts);
+}
+
 static void release(struct facts_book *book, struct facts *facts)
 {
 	char name[160];
 
 	if (!facts)
 		return;
-	name_of(name, sizeof(name), facts->worker, facts->session);
+	name_of(name, sizeof(name), facts->worker, facts->boot, facts->session);
 	if (table_get(&book->by_name, name) == facts)
 		table_remove(&book->by_name, name);
-	forget_details(facts);
-	free(facts->session);
-	free(facts);
+	book->ring[facts->number % FACTS_MAX] = NULL;
+	book->bytes -= facts->weight;
+	facts_free(facts);
 }
 
 void facts_done(struct facts_book *book)
@@ -65,37 +84,39 @@ void facts_done(struct facts_book *book)
 }
 
 static struct facts *add(struct facts_book *book, const char *name, const char *worker,
-			 const char *session)
+			 const char *boot, const char *session)
 {
 	struct facts *facts = calloc(1, sizeof(*facts));
-	struct facts **place;
+	const char *dash = session ? strrchr(session, '-') : NULL;
 
 	if (facts)
 		facts->session = strdup(session ? session : "");
 	if (!facts || !facts->session || table_put(&book->by_name, name, facts) < 0) {
-		if (facts)
-			free(facts->session);
-		free(facts);
+		facts_free(facts);
 		return NULL;
 	}
 	snprintf(facts->worker, sizeof(facts->worker), "%s", worker ? worker : "");
+	if (boot)
+		snprintf(facts->boot, sizeof(facts->boot), "%s", boot);
+	else if (dash)
+		snprintf(facts->boot, sizeof(facts->boot), "%.*s", (int)(dash - session), session);
 	facts->number = ++book->last;
-	place = &book->ring[facts->number % FACTS_MAX];
-	release(book, *place);
-	*place = facts;
+	release(book, book->ring[facts->number % FACTS_MAX]);
+	book->ring[facts->number % FACTS_MAX] = facts;
 	return facts;
 }
 
-struct facts *facts_of(struct facts_book *book, const char *worker, const char *session)
+struct facts *facts_of(struct facts_book *book, const char *worker, const char *boot,
+		       const char *session)
 {
 	struct facts *facts;
 	char name[160];
 
 	if ((!worker && !session) || (session && strlen(session) >= sizeof(name)))
 		return NULL;
-	name_of(name, sizeof(name), worker, session);
+	name_of(name, sizeof(name), worker, boot, session);
 	facts = table_get(&book->by_name, name);
-	return facts ? facts : add(book, name, worker, session);
+	return facts ? facts : add(book, name, worker, boot, session);
 }
 
 const struct facts *facts_by_number(const struct facts_book *book, uint32_t number)
@@ -105,11 +126,77 @@ const struct facts *facts_by_number(const struct facts_book *book, uint32_t numb
 	return number && facts && facts->number == number ? facts : NULL;
 }
 
+/* ---- what they are like ---------------------------------------------------------------------- */
+
+static size_t weigh_text(const char *text)
+{
+	return text ? strlen(text) : 0;
+}
+
+static size_t weigh_json(const json_t *texts)
+{
+	size_t sum = 0, i;
+	const json_t *one;
+	const char *key;
+
+	json_array_foreach(texts, i, one) {
+		sum += sizeof(json_t) + json_string_length(one);
+	}
+	json_object_foreach((json_t *)texts, key, one) {
+		sum += sizeof(json_t) + strlen(key) + json_string_length(one);
+	}
+	return sum;
+}
+
+/* It holds something else now: the oldest make room for it. */
+static void weigh(struct facts_book *book, struct facts *facts)
+{
+	book->bytes -= facts->weight;
+	facts->weight = weigh_text(facts->servername) + weigh_text(facts->alpn) +
+			weigh_text(facts->user_agent) + weigh_json(facts->labels) +
+			weigh_json(facts->origins);
+	book->bytes += facts->weight;
+	if (book->last - book->first >= FACTS_MAX)
+		book->first = book->last - FACTS_MAX + 1;
+	for (; book->bytes > FACTS_BYTES_MAX && book->first < facts->number; book->first++)
+		release(book, book->ring[book->first % FACTS_MAX]);
+}
+
 static char *copy_string(const json_t *value)
 {
 	const char *text = json_string_value(value);
 
 	return text ? strdup(text) : NULL;
+}
+
+/* A string, or null: the first request had none. */
+static void take_agent(struct facts *facts, const json_t *value)
+{
+	if (facts->agent_told || json_string_length(value) > FACTS_USER_AGENT_MAX)
+		return;
+	facts->user_agent = copy_string(value);
+	facts->agent_told = json_is_null(value) || facts->user_agent;
+}
+
+/* The longer one is the later one. */
+static void take_origins(struct facts *facts, json_t *set)
+{
+	size_t count = json_array_size(set);
+
+	if (!json_is_array(set) || count > MOMENT_ORIGINS_MAX ||
+	    (facts->origins && count <= json_array_size(facts->origins)))
+		return;
+	json_decref(facts->origins);
+	facts->origins = json_incref(set);
+}
+
+/* What the first request decides is null before it, too. */
+static void take_session_agent(struct facts *facts, const json_t *session)
+{
+	const json_t *value = json_object_get(session, "userAgent");
+
+	if (json_is_string(value) || json_integer_value(json_object_get(session, "streams")) > 0)
+		take_agent(facts, value);
 }
 
 void facts_learn(struct facts_book *book, const char *worker, const json_t *session)
@@ -118,7 +205,7 @@ void facts_learn(struct facts_book *book, const char *worker, const json_t *sess
 	const char *peer =
 		json_string_value(json_object_get(json_object_get(session, "peer"), "address"));
 	json_t *labels = json_object_get(session, "labels");
-	struct facts *facts = id ? facts_of(book, worker, id) : NULL;
+	struct facts *facts = id ? facts_of(book, worker, NULL, id) : NULL;
 
 	if (!facts)
 		return;
@@ -131,6 +218,21 @@ void facts_learn(struct facts_book *book, const char *worker, const json_t *sess
 	if (json_object_size(labels))
 		facts->labels =
 			json_deep_copy(labels); /* the event's text is all that stays else */
+	take_session_agent(facts, session);
+	take_origins(facts, json_object_get(session, "originSet"));
+	weigh(book, facts);
+}
+
+void facts_hear(struct facts_book *book, struct facts *facts, const json_t *at)
+{
+	const json_t *agent = json_object_get(at, "userAgent");
+	json_t *origins = json_object_get(at, "originSet");
+
+	if (!agent && !origins)
+		return;
+	take_agent(facts, agent);
+	take_origins(facts, origins);
+	weigh(book, facts);
 }
 
 void facts_set_labels(struct facts_book *book, const char *session, const json_t *labels)
@@ -141,4 +243,5 @@ void facts_set_labels(struct facts_book *book, const char *session, const json_t
 		return;
 	json_decref(facts->labels);
 	facts->labels = json_deep_copy(labels);
+	weigh(book, facts);
 }

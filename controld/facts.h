@@ -2,45 +2,63 @@
 #ifndef CONTROLD_FACTS_H
 #define CONTROLD_FACTS_H
 
+#include "moment.h"
 #include "table.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FACTS_MAX 65536 /* whom events are of: the oldest is forgotten for a new one */
+#define FACTS_MAX 65536		    /* whom events are of: the oldest is forgotten for a new one */
+#define FACTS_BYTES_MAX (64u << 20) /* octets of their texts, about: likewise */
+#define FACTS_USER_AGENT_MAX 2044   /* octets; a longer one may have been cut by its worker */
+#define FACTS_LOST UINT32_MAX	    /* a number for whom there was no memory */
 
 /* Whom an event is of: a session, or with session "" a worker itself. */
 struct facts {
 	uint32_t number; /* from 1 on, never used twice */
-	bool known;	 /* what follows was told, else only the names */
+	bool known;	 /* encrypted, peer, servername, alpn, labels were told */
 	bool encrypted;
+	bool agent_told; /* the user agent was: it is decided, and never another one */
 	char worker[64];
+	char boot[64]; /* "": not known */
 	char peer[64]; /* address */
 	char *session;
 	char *servername; /* or NULL */
 	char *alpn;	  /* or NULL */
+	char *user_agent; /* NULL: the first request had none */
 	json_t *labels;	  /* or NULL */
+	json_t *origins;  /* the first of its origin set, which grows at its end; NULL: not told */
+	size_t weight;	  /* octets of the texts, about */
 };
 
 /* What the events' sessions are like, by the numbers that the log keeps. */
 struct facts_book {
 	struct facts **ring; /* number % FACTS_MAX */
 	uint32_t last;
-	struct table by_name; /* a session's id; @ and a worker's name */
+	uint32_t first;	      /* the oldest that may be there */
+	size_t bytes;	      /* of the weights */
+	struct table by_name; /* a session's id; @ and a worker's boot id; @@ and its name */
 };
 
 int facts_init(struct facts_book *book);
 void facts_done(struct facts_book *book);
 
-/* The entry of a session, made if it is new. session NULL: of the worker. NULL: out of memory. */
-struct facts *facts_of(struct facts_book *book, const char *worker, const char *session);
+/*
+ * The entry of a session, made if it is new. session NULL: of the worker. boot NULL: as the session's
+ * id says, else not known. NULL: of nobody, or out of memory.
+ */
+struct facts *facts_of(struct facts_book *book, const char *worker, const char *boot,
+		       const char *session);
 
 /* By its number; NULL: forgotten by now. */
 const struct facts *facts_by_number(const struct facts_book *book, uint32_t number);
 
 /* A session object of rpc.md. */
 void facts_learn(struct facts_book *book, const char *worker, const json_t *session);
+
+/* `at` of an event, which may be NULL: what it has beside the numbers. */
+void facts_hear(struct facts_book *book, struct facts *facts, const json_t *at);
 void facts_set_labels(struct facts_book *book, const char *session, const json_t *labels);
 
 #endif

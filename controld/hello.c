@@ -290,14 +290,15 @@ static void count_missed(struct worker *worker, const json_t *params)
 	const json_t *events = json_object_get(params, "events");
 	uint64_t numbered = (uint64_t)json_integer_value(events);
 	uint64_t known = worker->boot->event_seq;
+	struct event_subject subject = worker_subject(worker);
 
 	if (!json_is_integer(events) || json_integer_value(events) < 0)
 		return;
 	worker->boot->event_seq = numbered;
 	worker->boot->learnt = numbered == 0 || (worker->boot->learnt && known == numbered);
 	if (worker->boot->counted && known < numbered)
-		events_worker_gap(&worker->controld->events, worker_name(worker), numbered - known,
-				  known + 1, numbered, "not_connected");
+		events_worker_gap(&worker->controld->events, &subject, numbered - known, known + 1,
+				  numbered, "not_connected");
 	worker->boot->counted = true;
 }
 
@@ -340,6 +341,7 @@ void hello_take(struct peer *peer, const struct rpc_message *message)
 {
 	struct controld *controld = peer->controld;
 	struct refusal refusal = check_params(message->params);
+	struct event_subject subject;
 	struct worker *worker;
 	bool superseded = false, again;
 
@@ -368,6 +370,6 @@ void hello_take(struct peer *peer, const struct rpc_message *message)
 		return;
 	log_line("worker %s (%s) is connected, pid %lld", worker_name(worker), worker->boot->boot,
 		 (long long)json_integer_value(json_object_get(message->params, "pid")));
-	events_publish(&controld->events, EVENT_WORKER_UP, worker_name(worker), NULL,
-		       json_deep_copy(worker->info));
+	subject = worker_subject(worker);
+	events_publish(&controld->events, EVENT_WORKER_UP, &subject, json_deep_copy(worker->info));
 }

@@ -73,7 +73,7 @@ static void publish(struct policies *policies, const struct policy *policy, cons
 {
 	const struct policy_record *record = &policy->record;
 
-	events_publish(&policies->controld->events, EVENT_POLICY_CHANGED, NULL, NULL,
+	events_publish(&policies->controld->events, EVENT_POLICY_CHANGED, NULL,
 		       json_pack("{s:s, s:s, s:s, s:I, s:s}", "policy", policy->name, "change",
 				 change, "state", policy_state_name(record), "revision",
 				 record->revision, "by", record->by));

@@ -121,12 +121,17 @@ json_t *push_dry_answer(const struct push *push)
 void push_tell(struct pushes *pushes, struct push *push)
 {
 	bool running = push->state == PUSH_STATE_RUNNING;
+	struct event_subject subject = {.session = push->session};
 	json_t *data = push_json(push);
 
+	if (push->part_count == 1) {
+		subject.worker = push->parts[0].worker;
+		subject.boot = push->parts[0].boot;
+	}
 	push->changed = false;
 	push->told_at = uv_now(pushes->tick.loop);
 	json_object_del(data, "request");
 	set_outcome(data, push);
 	events_publish(&pushes->controld->events, running ? EVENT_PUSH_PROGRESS : EVENT_PUSH_DONE,
-		       push->part_count == 1 ? push->parts[0].worker : NULL, push->session, data);
+		       &subject, data);
 }

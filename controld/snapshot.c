@@ -160,7 +160,8 @@ static bool is_asked_for(const struct snapshot *snapshot, const struct worker *w
 
 	if (snapshot->learning && worker->boot->learnt)
 		return false;
-	return !select || event_select_asks(select, worker_name(worker));
+	return !select ||
+	       event_select_asks(select, worker_name(worker), worker->boot->boot) == EVENT_SHOWN;
 }
 
 /* Which sessions, as rpc.md has it. */

@@ -91,12 +91,10 @@ static void end_item(struct store *store, struct store_item *item)
 
 static int write_item(struct store *store, const struct store_item *item, uint64_t keep_from)
 {
-	const struct store_change *first = item->changes;
 	int r = 0;
 
 	if (item->seq)
-		return store_file_put_event(&store->file, item->seq, first->key, first->value,
-					    first->len, keep_from);
+		return store_file_put_event(&store->file, item->seq, item->changes, keep_from);
 	for (size_t i = 0; i < item->count && r == 0; i++)
 		r = store_file_change(&store->file, &item->changes[i]);
 	return r;

@@ -92,8 +92,11 @@ void store_close(struct store *store);
 /* An event is about to get this number: make sure that it will not recur after a crash. */
 void store_reserve(struct store *store, uint64_t seq);
 
-/* Queue an event; events_make_visible() follows on the loop. json is copied. */
+/*
+ * Queue an event, and what is to be kept beside it (NULL: nothing); events_make_visible() follows on
+ * the loop. All is copied.
+ */
 void store_append_event(struct store *store, uint64_t seq, const char *type, const char *json,
-			size_t len);
+			size_t len, const char *about);
 
 #endif

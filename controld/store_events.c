@@ -51,11 +51,14 @@ void store_reserve(struct store *store, uint64_t seq)
 }
 
 void store_append_event(struct store *store, uint64_t seq, const char *type, const char *json,
-			size_t len)
+			size_t len, const char *about)
 {
 	const struct events *events = store->events;
-	const struct store_change change = {.key = type, .value = json, .len = len};
-	struct store_item *item = store_item_new(&change, 1);
+	const struct store_change changes[STORE_EVENT_CHANGES] = {
+		{.key = type, .value = json, .len = len},
+		{.key = "", .value = about, .len = about ? strlen(about) : 0},
+	};
+	struct store_item *item = store_item_new(changes, STORE_EVENT_CHANGES);
 
 	if (item)
 		item->seq = seq;
@@ -80,11 +83,12 @@ struct loading {
 	void *user;
 };
 
-static void load_event(void *user, uint64_t seq, const char *type, const char *json)
+static void load_event(void *user, uint64_t seq, const char *type, const char *json,
+		       const char *about)
 {
 	const struct loading *loading = user;
 
-	if (events_restore(loading->events, seq, type, json) == 0)
+	if (events_restore(loading->events, seq, type, json, about) == 0)
 		loading->restored(loading->user, type, json);
 }
 

@@ -35,6 +35,7 @@ static const char *const migrations[] = {
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE events(seq INTEGER PRIMARY KEY, type TEXT NOT NULL, json TEXT NOT NULL);",
 	ROWS("policies") ROWS("pushes") ROWS("results") ROWS("idempotency") ROWS("audit"),
+	"ALTER TABLE events ADD COLUMN about TEXT;", /* JSON, or NULL */
 };
 
 #define SCHEMA ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -108,15 +109,18 @@ static void trim(struct store_file *file, uint64_t keep_from)
 	run_sql(file, sql);
 }
 
-int store_file_put_event(struct store_file *file, uint64_t seq, const char *type, const char *json,
-			 size_t len, uint64_t keep_from)
+int store_file_put_event(struct store_file *file, uint64_t seq, const struct store_change *changes,
+			 uint64_t keep_from)
 {
+	const struct store_change *event = &changes[0], *about = &changes[1];
 	sqlite3_stmt *statement = file->insert_event;
 
 	trim(file, keep_from);
 	sqlite3_bind_int64(statement, 1, (sqlite3_int64)seq);
-	sqlite3_bind_text(statement, 2, type, -1, SQLITE_STATIC);
-	sqlite3_bind_text(statement, 3, json, (int)len, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 2, event->key, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 3, event->value, (int)event->len, SQLITE_STATIC);
+	if (about->value)
+		sqlite3_bind_text(statement, 4, about->value, (int)about->len, SQLITE_STATIC);
 	return run_once(statement);
 }
 
@@ -168,8 +172,9 @@ bool store_file_meta(const struct store_file *file, const char *key, char *ret, 
 
 int store_file_each_event(struct store_file *file, int64_t newest, store_event_fn *fn, void *user)
 {
-	static const char sql[] = "SELECT seq, type, json FROM (SELECT * FROM events ORDER BY seq "
-				  "DESC LIMIT ?) ORDER BY seq";
+	static const char sql[] =
+		"SELECT seq, type, json, about FROM (SELECT * FROM events ORDER BY seq "
+		"DESC LIMIT ?) ORDER BY seq";
 	sqlite3_stmt *statement = NULL;
 	int r;
 
@@ -181,7 +186,8 @@ int store_file_each_event(struct store_file *file, int64_t newest, store_event_f
 		const char *json = (const char *)sqlite3_column_text(statement, 2);
 
 		if (type && json)
-			fn(user, (uint64_t)sqlite3_column_int64(statement, 0), type, json);
+			fn(user, (uint64_t)sqlite3_column_int64(statement, 0), type, json,
+			   (const char *)sqlite3_column_text(statement, 3));
 	}
 	sqlite3_finalize(statement);
 	return r == SQLITE_DONE ? 0 : -1;
@@ -282,7 +288,8 @@ static int prepare_all(struct store_file *file)
 {
 	char sql[96];
 
-	if (prepare(file, &file->insert_event, "INSERT OR REPLACE INTO events VALUES(?, ?, ?)") < 0)
+	if (prepare(file, &file->insert_event, "INSERT OR REPLACE INTO events VALUES(?, ?, ?, ?)") <
+	    0)
 		return -1;
 	for (int i = 0; i < STORE_TABLES; i++) {
 		snprintf(sql, sizeof(sql), "INSERT OR REPLACE INTO %s VALUES(?, ?)",

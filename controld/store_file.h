@@ -27,8 +27,9 @@ int store_file_begin(struct store_file *file, bool durable);
 int store_file_commit(struct store_file *file);
 void store_file_roll_back(struct store_file *file);
 
-int store_file_put_event(struct store_file *file, uint64_t seq, const char *type, const char *json,
-			 size_t len, uint64_t keep_from);
+/* changes: STORE_EVENT_CHANGES of them. */
+int store_file_put_event(struct store_file *file, uint64_t seq, const struct store_change *changes,
+			 uint64_t keep_from);
 int store_file_change(struct store_file *file, const struct store_change *change);
 
 /* Single values, in a transaction of their own that waits for the platter. */
@@ -36,7 +37,8 @@ int store_file_set_meta(struct store_file *file, const char *key, const char *va
 bool store_file_meta(const struct store_file *file, const char *key, char *ret, size_t room);
 
 /* Walks; -1: the file is damaged. */
-typedef void store_event_fn(void *user, uint64_t seq, const char *type, const char *json);
+typedef void store_event_fn(void *user, uint64_t seq, const char *type, const char *json,
+			    const char *about);
 int store_file_each_event(struct store_file *file, int64_t newest, store_event_fn *fn, void *user);
 int store_file_each_row(struct store_file *file, enum store_table table, store_row_fn *fn,
 			void *user);

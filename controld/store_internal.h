@@ -5,11 +5,14 @@
 
 #include "store_file.h"
 
+/* An event is two changes: its type as the key and its JSON; and what is kept beside it. */
+#define STORE_EVENT_CHANGES 2
+
 /* One thing for the writer: changes that are made together, or an event. */
 struct store_item {
 	struct store_item *next;
 	size_t size;	      /* octets that it takes of STORE_QUEUE_MAX */
-	uint64_t seq;	      /* an event: its number, its type is the change's key */
+	uint64_t seq;	      /* an event: its number; else 0 */
 	store_written_fn *fn; /* NULL: nobody waits */
 	void *user;
 	bool failed;

@@ -51,6 +51,11 @@ const char *worker_name(const struct worker *worker)
 	return worker->boot->name;
 }
 
+struct event_subject worker_subject(const struct worker *worker)
+{
+	return (struct event_subject){.worker = worker->boot->name, .boot = worker->boot->boot};
+}
+
 bool worker_can(const struct worker *worker, const char *capability)
 {
 	const json_t *capabilities = json_object_get(worker->info, "capabilities"), *one;
@@ -152,7 +157,7 @@ static void take_event(struct worker *worker, json_t *params)
 	if (type && session && time && strcmp(type, "close") == 0)
 		history_take(&worker->controld->history, session, time,
 			     json_object_get(params, "data"));
-	events_take(&worker->controld->events, worker_name(worker), params);
+	events_take(&worker->controld->events, worker->boot, params);
 }
 
 static void take_gap(struct worker *worker, json_t *params)
@@ -160,14 +165,16 @@ static void take_gap(struct worker *worker, json_t *params)
 	json_int_t count = json_integer_value(json_object_get(params, "count"));
 	json_int_t from = json_integer_value(json_object_get(params, "from"));
 	json_int_t to = json_integer_value(json_object_get(params, "to"));
+	struct event_subject subject;
 
 	if (count < 1 || from < 1 || to < from)
 		return;
 	if ((uint64_t)to > worker->boot->event_seq)
 		worker->boot->event_seq = (uint64_t)to;
 	worker->boot->learnt = false;
-	events_worker_gap(&worker->controld->events, worker_name(worker), (uint64_t)count,
-			  (uint64_t)from, (uint64_t)to, "worker_dropped");
+	subject = worker_subject(worker);
+	events_worker_gap(&worker->controld->events, &subject, (uint64_t)count, (uint64_t)from,
+			  (uint64_t)to, "worker_dropped");
 }
 
 static void take_notification(struct worker *worker, const struct rpc_message *message)
@@ -219,6 +226,7 @@ void worker_lost(struct worker *worker, const char *why)
 {
 	struct controld *controld = worker->controld;
 	json_t *sessions = json_object_get(worker->info, "sessions");
+	struct event_subject subject = worker_subject(worker);
 
 	log_line("worker %s (%s) is gone: %s", worker_name(worker), worker->boot->boot, why);
 	list_remove(&worker->link);
@@ -227,7 +235,7 @@ void worker_lost(struct worker *worker, const char *why)
 	worker->boot->lost_at = uv_now(controld->loop);
 	pushes_worker_lost(&controld->pushes, worker->boot);
 	policies_worker_lost(&controld->policies, worker->boot);
-	events_publish(&controld->events, EVENT_WORKER_DOWN, worker_name(worker), NULL,
+	events_publish(&controld->events, EVENT_WORKER_DOWN, &subject,
 		       json_pack("{s:s, s:s, s:O}", "boot", worker->boot->boot, "reason", why,
 				 "sessions", sessions));
 	json_decref(worker->info);

@@ -56,6 +56,7 @@ struct worker *worker_find(const struct workers *workers, const char *name);
 struct boot *worker_boot_of_session(const struct workers *workers, const char *session);
 
 const char *worker_name(const struct worker *worker);
+struct event_subject worker_subject(const struct worker *worker);     /* borrowed */
 bool worker_can(const struct worker *worker, const char *capability); /* of its hello */
 const char *worker_text(struct worker *worker); /* borrowed; NULL: out of memory */
 

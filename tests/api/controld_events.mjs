@@ -341,27 +341,33 @@ test('whose events: by id, worker, label, name, address, encryption and protocol
 		[`ids=${ids[1]}`, [1]], [`ids=${ids[0]},${ids[2]}`, [0, 2]], ['label=tier=gold', [0, 1]], ['label=tier=gold&label=site=a', [0]],
 		['label=tier=silver', []], ['sni=www.*', [0, 1]], ['sni=*.example.???', [0, 1]], ['sni=*', [0, 1]], ['sni=www.example.org', [0]],
 		['peer=192.0.2.0/24', [0]], ['peer=2001:db8::/32', [1]], ['peer=198.51.100.1', [2]], ['peer=0.0.0.0/0', [0, 2]], ['peer=::ffff:192.0.2.17', [0]],
-		['encrypted=true', [0, 1]], ['encrypted=false&alpn=h2c', [2]], ['worker=other', []], [`ids=${ids[0]}&encrypted=false`, []],
+		['encrypted=true', [0, 1]], ['encrypted=false&alpn=h2c', [2]], ['worker=other', []], [`worker=${worker.boot}x`, []], [`ids=${ids[0]}&encrypted=false`, []],
 	])
 		assert.deepEqual(await shown(daemon, worker, query, ids), codes, query);
-	assert.deepEqual((await shown(daemon, worker, 'worker=edge1', ids)).slice(0, 3), [0, 1, 2]);
-	for (const [query, field] of [['minAge=1', 'minAge'], ['userAgent=x', 'userAgent'], ['sample=5', 'sample'], ['openStreams=1', 'openStreams'],
-		['peer=nonsense', 'peer'], ['peer=10.0.0.0/33', 'peer'], ['label=x', 'label'], ['origin=https://a', 'origin']]) {
+	for (const name of ['edge1', worker.boot])
+		assert.deepEqual((await shown(daemon, worker, `worker=${name}`, ids)).slice(0, 3), [0, 1, 2]);
+	for (const [query, field] of [['minAge=-1', 'minAge'], ['userAgent=', 'userAgent'], ['sample=0', 'sample'], ['openStreams=1.5', 'openStreams'],
+		['peer=nonsense', 'peer'], ['peer=10.0.0.0/33', 'peer'], ['label=x', 'label'], ['origin=nonsense', 'origin'], ['sampleBy=x', 'sampleBy']]) {
 		const { status, json } = await daemon.get(`/v1/events?${query}`);
 		assert.deepEqual([status, json.field], [400, field], query);
 	}
 }));
 
-test('a worker is chosen with what is of it and of no session', () => withWorker([], async (daemon) => {
-	const stream = await daemon.events('?worker=edge2');
-	for (const name of ['edge3', 'edge2']) {
-		const worker = new FakeWorker(daemon.rpc, { name });
+test('a worker is chosen with what is of it and of no session, by name or boot id', () => withWorker([], async (daemon) => {
+	const boot = 'k3v9x2m1qp7a';
+	const streams = [await daemon.events('?worker=edge2'), await daemon.events(`?worker=${boot}`)];
+	for (const options of [{ name: 'edge3' }, { name: 'edge2', boot }]) {
+		const worker = new FakeWorker(daemon.rpc, options);
 		await worker.start();
+		worker.notify('events.gap', { count: 1, from: 1, to: 1 });
+		await settled(worker);
 		await worker.stop();
 	}
-	assert.deepEqual((await stream.take(2)).map(({ data }) => [data.type, data.worker]),
-		[['worker.up', 'edge2'], ['worker.down', 'edge2']]);
-	stream.close();
+	for (const stream of streams) {
+		assert.deepEqual((await stream.take(3)).map(({ data }) => [data.type, data.worker]),
+			[['worker.up', 'edge2'], ['gap', 'edge2'], ['worker.down', 'edge2']]);
+		stream.close();
+	}
 }));
 
 test('labels that change change who is seen', () => withWorker([], async (daemon, worker) => {

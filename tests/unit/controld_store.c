@@ -330,6 +330,58 @@ static void an_older_file_is_brought_up_to_date(void **state)
 	assert_int_equal(house->events.seq, 41);
 }
 
+/* What sessions were like was not kept before the third schema; from then on it is. */
+static void events_keep_what_they_are_of(void **state)
+{
+	static const char at[] =
+		"{\"seq\":1,\"type\":\"goaway\",\"session\":\"bootboot-64\",\"at\":{\"ageMs\":5,"
+		"\"idleMs\":4,\"openStreams\":3,\"requested\":true,\"origins\":2,"
+		"\"userAgent\":\"curl\",\"unknown\":1}}";
+	const struct boot boot = {.name = "edge1", .boot = "bootboot"};
+	struct house *house = *state;
+	const struct event *event;
+	const struct facts *facts;
+	json_t *params = json_loads(at, 0, NULL);
+
+	run_sql(house->path,
+		"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+		"CREATE TABLE events(seq INTEGER PRIMARY KEY, type TEXT NOT NULL, "
+		"json TEXT NOT NULL);"
+		"CREATE TABLE policies(key TEXT PRIMARY KEY NOT NULL, value NOT NULL);"
+		"CREATE TABLE pushes(key TEXT PRIMARY KEY NOT NULL, value NOT NULL);"
+		"CREATE TABLE results(key TEXT PRIMARY KEY NOT NULL, value NOT NULL);"
+		"CREATE TABLE idempotency(key TEXT PRIMARY KEY NOT NULL, value NOT NULL);"
+		"CREATE TABLE audit(key TEXT PRIMARY KEY NOT NULL, value NOT NULL);"
+		"INSERT INTO events VALUES(1, 'worker.up', '{\"id\":\"x-1\",\"worker\":\"edge1\","
+		"\"data\":{\"boot\":\"bootboot\"}}'),"
+		"(2, 'goaway', '{\"id\":\"x-2\",\"worker\":\"edge1\",\"session\":"
+		"\"bootboot-64\",\"data\":{}}');"
+		"PRAGMA user_version=2");
+	open_and_start(house);
+	assert_string_equal(house->rows, "worker.up;goaway;");
+	facts = facts_by_number(&house->events.facts, events_at(&house->events, 0)->facts);
+	assert_string_equal(facts->boot, "bootboot");
+	event = events_at(&house->events, 1);
+	assert_int_equal(event->moment.told, 0);
+	facts = facts_by_number(&house->events.facts, event->facts);
+	assert_string_equal(facts->session, "bootboot-64");
+	assert_false(facts->agent_told);
+	assert_non_null(params);
+	events_take(&house->events, &boot, params);
+	json_decref(params);
+	store_flush(house->store);
+	reopen(house, STORE_POLICIES);
+	assert_int_equal(events_at(&house->events, 1)->moment.told, 0);
+	event = events_at(&house->events, 2);
+	assert_int_equal(event->moment.age_ms, 5);
+	assert_int_equal(event->moment.idle_ms, 4);
+	assert_int_equal(event->moment.open_streams, 3);
+	assert_int_equal(event->moment.origins, 2);
+	assert_true(event->moment.requested);
+	facts = facts_by_number(&house->events.facts, event->facts);
+	assert_string_equal(facts->user_agent, "curl");
+}
+
 static void a_later_or_foreign_file_is_refused(void **state)
 {
 	struct house *house = *state;
@@ -361,6 +413,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(too_much_at_once_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_older_file_is_brought_up_to_date, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(events_keep_what_they_are_of, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_later_or_foreign_file_is_refused, set_up,
 						tear_down),
 	};
