@@ -139,6 +139,7 @@ static struct key *add(struct keys *keys, const char *name, const char *push)
 	if (!key)
 		return NULL;
 	list_append(&keys->list, &key->link);
+	key->seq = ++keys->seq;
 	snprintf(key->push, sizeof(key->push), "%s", push);
 	key->name = strdup(name);
 	if (key->name && table_put(&keys->by_name, name, key) == 0)
@@ -187,8 +188,9 @@ const char *key_name(const struct key *key)
 
 char *key_row(const struct key *key)
 {
-	json_t *row = json_pack("{s:s, s:s, s:i, s:s?}", "fingerprint", key->fingerprint, "push",
-				key->push, "status", (int)key->status, "answer", key->answer);
+	json_t *row = json_pack("{s:I, s:s, s:s, s:i, s:s?}", "seq", (json_int_t)key->seq,
+				"fingerprint", key->fingerprint, "push", key->push, "status",
+				(int)key->status, "answer", key->answer);
 	char *text = row ? json_dumps(row, JSON_COMPACT) : NULL;
 
 	json_decref(row);
@@ -207,6 +209,7 @@ static void load_key(struct keys *keys, const char *name, const json_t *row)
 
 	if (!key)
 		return;
+	key->seq = (uint64_t)json_integer_value(json_object_get(row, "seq"));
 	snprintf(key->fingerprint, sizeof(key->fingerprint), "%s", fingerprint);
 	key->answer = answer ? strdup(answer) : NULL;
 	key->status =
@@ -227,7 +230,35 @@ static void on_row(void *user, const char *name, const void *value, size_t len)
 	json_decref(row);
 }
 
+static int compare_age(const void *a, const void *b)
+{
+	const struct key *x = *(struct key *const *)a, *y = *(struct key *const *)b;
+
+	return (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+/* Rows come by name, keys are kept by age. */
+static int sort_by_age(struct keys *keys)
+{
+	struct key **all = calloc(keys->by_name.used + 1, sizeof(struct key *));
+	size_t n = 0;
+
+	if (!all)
+		return -1;
+	list_for_each(at, &keys->list)
+		all[n++] = container_of(at, struct key, link);
+	qsort(all, n, sizeof(struct key *), compare_age);
+	list_init(&keys->list);
+	for (size_t i = 0; i < n; i++)
+		list_append(&keys->list, &all[i]->link);
+	keys->seq = n ? all[n - 1]->seq : 0;
+	free(all);
+	return 0;
+}
+
 int keys_load(struct keys *keys, char *why)
 {
-	return store_each(keys->controld->store, STORE_KEYS, on_row, keys, why);
+	if (store_each(keys->controld->store, STORE_KEYS, on_row, keys, why) < 0)
+		return -1;
+	return sort_by_age(keys);
 }

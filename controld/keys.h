@@ -14,6 +14,7 @@
 /* A request that had an Idempotency-Key, and what it was answered. */
 struct key {
 	struct list link; /* keys.list, oldest first */
+	uint64_t seq;	  /* the order that they came in, over restarts */
 	char *name;	  /* whose it is, a newline, and the key */
 	char fingerprint[KEY_FINGERPRINT];
 	char push[PUSH_ID_MAX + 1];
@@ -25,6 +26,7 @@ struct keys {
 	struct controld *controld;
 	struct list list;
 	struct table by_name;
+	uint64_t seq; /* of the newest */
 };
 
 void keys_init(struct keys *keys, struct controld *controld);

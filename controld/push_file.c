@@ -50,12 +50,12 @@ static char *push_row(const struct push *push)
 
 	for (size_t i = 0; i < push->part_count; i++)
 		json_array_append_new(parts, part_row(&push->parts[i]));
-	row = json_pack("{s:s, s:s?, s:s?, s:s?, s:I, s:i, s:b, s:b, s:b, s:O?, s:o}", "kind",
+	row = json_pack("{s:s, s:s?, s:s?, s:s?, s:I, s:I, s:i, s:b, s:b, s:b, s:O?, s:o}", "kind",
 			kind_name(push->kind), "session", push->session, "by", push->by, "request",
-			push->request, "createdMs", (json_int_t)push->created_ms, "state",
-			(int)push->state, "receiptWritten", push->receipt_written, "cancelled",
-			push->cancelled, "refusing", push->refusing, "warnings", push->warnings,
-			"parts", parts);
+			push->request, "seq", (json_int_t)push->seq, "createdMs",
+			(json_int_t)push->created_ms, "state", (int)push->state, "receiptWritten",
+			push->receipt_written, "cancelled", push->cancelled, "refusing",
+			push->refusing, "warnings", push->warnings, "parts", parts);
 	text = row ? json_dumps(row, JSON_COMPACT) : NULL;
 	json_decref(row);
 	return text;
@@ -184,6 +184,7 @@ static struct push *load_push(struct pushes *pushes, const char *id, const json_
 
 	if (!push)
 		return NULL;
+	push->seq = (uint64_t)json_integer_value(json_object_get(row, "seq"));
 	push->created_ms = json_integer_value(json_object_get(row, "createdMs"));
 	push->receipt_written = flag(row, "receiptWritten");
 	push->cancelled = flag(row, "cancelled");
@@ -240,7 +241,9 @@ static int compare_age(const void *a, const void *b)
 {
 	const struct push *x = *(struct push *const *)a, *y = *(struct push *const *)b;
 
-	if (x->created_ms != y->created_ms)
+	if (x->seq != y->seq)
+		return x->seq < y->seq ? -1 : 1;
+	if (x->created_ms != y->created_ms) /* of a version that did not number them */
 		return x->created_ms < y->created_ms ? -1 : 1;
 	if (strlen(x->id) != strlen(y->id))
 		return strlen(x->id) < strlen(y->id) ? -1 : 1;
@@ -260,6 +263,7 @@ static int sort_by_age(struct pushes *pushes)
 	list_init(&pushes->list);
 	for (size_t i = 0; i < n; i++)
 		list_append(&pushes->list, &all[i]->link);
+	pushes->seq = n ? all[n - 1]->seq : 0;
 	free(all);
 	return 0;
 }

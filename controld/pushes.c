@@ -135,6 +135,7 @@ struct push *push_new(struct pushes *pushes, const char *id, enum push_kind kind
 		snprintf(push->id, sizeof(push->id), "p-%s-%llu", pushes->start,
 			 (unsigned long long)++pushes->last);
 	push->kind = kind;
+	push->seq = ++pushes->seq;
 	push->created_ms = time_now_ms();
 	if (set_texts(push, session, by) < 0 || table_put(&pushes->by_id, push->id, push) < 0) {
 		push_free(pushes, push);

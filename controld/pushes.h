@@ -53,6 +53,7 @@ struct push {
 	char *session; /* NULL: a fan-out */
 	char *by;
 	char *request; /* what was asked for, JSON, in the words of push.start; or NULL: not known */
+	uint64_t seq; /* the order that they were made in, over restarts, whatever the clock said */
 	int64_t created_ms;
 	enum push_state state;
 	bool receipt_written;  /* no barrier was asked for: written is the end */
@@ -88,6 +89,7 @@ struct pushes {
 	struct table by_id;
 	char start[9]; /* drawn at each start, so that ids never recur */
 	uint64_t last;
+	uint64_t seq; /* of the newest */
 	struct push_totals totals;
 	uv_timer_t tick;
 	bool ticking;
