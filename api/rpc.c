@@ -7,7 +7,9 @@
  *   - rpc_reader_feed() cuts the bytes at newlines; a line that came in one piece is not copied,
  *     else its pieces are collected in reader->buf;
  *   - each line is parsed, classified (request, notification, result, error) and handed to the
- * callback. Writing:
+ *     callback;
+ *   - who wants a result's text, and not its value, looks at the lines first.
+ * Writing:
  *   - the envelope is built around the caller's values, dumped into one malloc()ed line.
  *
  * What can go wrong:
@@ -134,7 +136,7 @@ static int deliver_message(json_t *root, rpc_message_fn *fn, void *user)
 	return r;
 }
 
-static int deliver_line(const char *line, size_t len, rpc_message_fn *fn, void *user)
+int rpc_line_read(const char *line, size_t len, rpc_message_fn *fn, void *user)
 {
 	json_error_t error;
 	json_t *root;
@@ -147,6 +149,39 @@ static int deliver_line(const char *line, size_t len, rpc_message_fn *fn, void *
 	r = deliver_message(root, fn, user);
 	json_decref(root);
 	return r;
+}
+
+static bool read_id_text(const struct json_span *text, uint64_t *ret)
+{
+	uint64_t id = 0;
+
+	if (!text->data || text->len > JSON_TEXT_NUMBER_MAX)
+		return false;
+	for (size_t i = 0; i < text->len; i++) {
+		if (text->data[i] < '0' || text->data[i] > '9')
+			return false;
+		id = id * 10 + (uint64_t)(text->data[i] - '0');
+	}
+	*ret = id;
+	return id >= 1 && id <= ID_MAX;
+}
+
+bool rpc_line_result(const char *line, size_t len, uint64_t *ret_id, struct json_span *ret_result)
+{
+	enum { VERSION, ID, RESULT, METHOD, ERROR, MEMBERS };
+	struct json_member members[MEMBERS] = {[VERSION] = {.key = "jsonrpc"},
+					       [ID] = {.key = "id"},
+					       [RESULT] = {.key = "result"},
+					       [METHOD] = {.key = "method"},
+					       [ERROR] = {.key = "error"}};
+
+	if (!json_text_object(line, len, members, MEMBERS))
+		return false;
+	if (members[METHOD].value.data || members[ERROR].value.data || !members[RESULT].value.data)
+		return false;
+	*ret_result = members[RESULT].value;
+	return json_span_is(&members[VERSION].value, "\"2.0\"") &&
+	       read_id_text(&members[ID].value, ret_id);
 }
 
 /* Room for `need` bytes, by doubling. need is at most RPC_LINE_MAX. */
@@ -193,7 +228,7 @@ static void forget_line(struct rpc_reader *reader)
 }
 
 /* The rest of a line has come: len bytes before its newline. */
-static int finish_line(struct rpc_reader *reader, const char *data, size_t len, rpc_message_fn *fn,
+static int finish_line(struct rpc_reader *reader, const char *data, size_t len, rpc_line_fn *fn,
 		       void *user)
 {
 	int r;
@@ -201,11 +236,11 @@ static int finish_line(struct rpc_reader *reader, const char *data, size_t len, 
 	if (len >= RPC_LINE_MAX - reader->len)
 		return RPC_ETOOLONG;
 	if (reader->len == 0)
-		return deliver_line(data, len, fn, user);
+		return fn(data, len, user);
 	r = collect(reader, data, len);
 	if (r < 0)
 		return r;
-	r = deliver_line(reader->buf, reader->len, fn, user);
+	r = fn(reader->buf, reader->len, user);
 	forget_line(reader);
 	return r;
 }
@@ -221,8 +256,8 @@ void rpc_reader_done(struct rpc_reader *reader)
 	*reader = (struct rpc_reader){0};
 }
 
-int rpc_reader_feed(struct rpc_reader *reader, const void *data, size_t len, rpc_message_fn *fn,
-		    void *user)
+int rpc_reader_feed_lines(struct rpc_reader *reader, const void *data, size_t len, rpc_line_fn *fn,
+			  void *user)
 {
 	const char *at = data;
 	const char *end = at + len;
@@ -239,6 +274,27 @@ int rpc_reader_feed(struct rpc_reader *reader, const void *data, size_t len, rpc
 		at = newline + 1;
 	}
 	return 0;
+}
+
+/* Who wants messages. */
+struct taker {
+	rpc_message_fn *fn;
+	void *user;
+};
+
+static int read_line(const char *line, size_t len, void *user)
+{
+	const struct taker *taker = user;
+
+	return rpc_line_read(line, len, taker->fn, taker->user);
+}
+
+int rpc_reader_feed(struct rpc_reader *reader, const void *data, size_t len, rpc_message_fn *fn,
+		    void *user)
+{
+	struct taker taker = {.fn = fn, .user = user};
+
+	return rpc_reader_feed_lines(reader, data, len, read_line, &taker);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */

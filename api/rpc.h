@@ -8,6 +8,8 @@
 #ifndef H2SESS_API_RPC_H
 #define H2SESS_API_RPC_H
 
+#include "json_text.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -52,6 +54,9 @@ struct rpc_message {
 /* Returns 0 to go on, or a negative value that rpc_reader_feed() returns at once. */
 typedef int rpc_message_fn(const struct rpc_message *message, void *user);
 
+/* The same for a line, borrowed too, without its newline. */
+typedef int rpc_line_fn(const char *line, size_t len, void *user);
+
 struct rpc_reader {
 	char *buf; /* a line that is not complete yet */
 	size_t len;
@@ -75,6 +80,17 @@ void rpc_reader_done(struct rpc_reader *reader);
  */
 int rpc_reader_feed(struct rpc_reader *reader, const void *data, size_t len, rpc_message_fn *fn,
 		    void *user);
+
+/* The same for one who looks at a line before it is read: fn gets each that is complete. */
+int rpc_reader_feed_lines(struct rpc_reader *reader, const void *data, size_t len, rpc_line_fn *fn,
+			  void *user);
+/* Read such a line. Returns what rpc_reader_feed() does. */
+int rpc_line_read(const char *line, size_t len, rpc_message_fn *fn, void *user);
+/*
+ * Is such a line a RESULT beyond doubt? Then it is checked as a whole, and *ret_result is where in
+ * it the value is. False: it is something else, or json_text_object() is in doubt; read it.
+ */
+bool rpc_line_result(const char *line, size_t len, uint64_t *ret_id, struct json_span *ret_result);
 
 /*
  * Make a line, newline included, to be freed with free(). params, result and data are taken, on

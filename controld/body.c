@@ -9,6 +9,7 @@
 #include "body.h"
 
 #include "text.h"
+#include "utf8.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -8,6 +8,7 @@
 #include "history.h"
 
 #include "text.h"
+#include "utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -16,6 +16,7 @@
 #include "controld.h"
 #include "log.h"
 #include "store.h"
+#include "utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>

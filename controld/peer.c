@@ -5,7 +5,8 @@
  * The socket is opened at start. Each connection: its user is checked (SO_PEERCRED); lines are read
  * and handed to worker.c; hello must come within PEER_HELLO_MS. Calls are written at once and found
  * again by their id. Neither side waits: what is not read piles up here to PEER_QUEUE_MAX, then the
- * peer is closed.
+ * peer is closed. While there are calls whose result is wanted as text, each line is first looked at
+ * for being one; whatever it is else, and whatever is wrong with it, is found by reading it.
  *
  * Failure modes, each closes the connection and is one log line: a user that is not allowed, no
  * hello, a line over RPC_LINE_MAX, not JSON, not a message, a full queue. Then every call ends as
@@ -28,6 +29,7 @@ struct call {
 	struct list link;
 	uint64_t id;
 	uint64_t deadline; /* loop time, 0: none */
+	bool for_text;
 	peer_answer_fn *fn;
 	void *user;
 };
@@ -43,6 +45,7 @@ static void finish_call(struct peer *peer, struct call *call, const struct peer_
 {
 	list_remove(&call->link);
 	peer->call_count--;
+	peer->text_calls -= call->for_text;
 	call->fn(answer, call->user);
 	free(call);
 }
@@ -169,8 +172,9 @@ void peer_error(struct peer *peer, uint64_t id, int error, const char *field, co
 	write_or_close(peer, line, len);
 }
 
-int peer_call(struct peer *peer, enum rpc_method method, json_t *params, uint64_t timeout_ms,
-	      peer_answer_fn *fn, void *user)
+/* `wanted` says who is told, and of what form. */
+static int make_call(struct peer *peer, enum rpc_method method, json_t *params, uint64_t timeout_ms,
+		     const struct call *wanted)
 {
 	struct call *call;
 	size_t len = 0;
@@ -181,10 +185,9 @@ int peer_call(struct peer *peer, enum rpc_method method, json_t *params, uint64_
 		json_decref(params);
 		return -1;
 	}
+	*call = *wanted;
 	call->id = ++peer->next_id;
 	call->deadline = timeout_ms ? uv_now(peer->pipe.loop) + timeout_ms : 0;
-	call->fn = fn;
-	call->user = user;
 	line = rpc_request(call->id, method, params, &len);
 	if (write_line(peer, line, len) < 0) {
 		free(call);
@@ -192,27 +195,50 @@ int peer_call(struct peer *peer, enum rpc_method method, json_t *params, uint64_
 	}
 	list_append(&peer->calls, &call->link);
 	peer->call_count++;
+	peer->text_calls += call->for_text;
 	return 0;
+}
+
+int peer_call(struct peer *peer, enum rpc_method method, json_t *params, uint64_t timeout_ms,
+	      peer_answer_fn *fn, void *user)
+{
+	const struct call wanted = {.fn = fn, .user = user};
+
+	return make_call(peer, method, params, timeout_ms, &wanted);
+}
+
+int peer_call_text(struct peer *peer, enum rpc_method method, json_t *params, uint64_t timeout_ms,
+		   peer_answer_fn *fn, void *user)
+{
+	const struct call wanted = {.fn = fn, .user = user, .for_text = true};
+
+	return make_call(peer, method, params, timeout_ms, &wanted);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+static struct call *find_call(const struct peer *peer, uint64_t id)
+{
+	list_for_each(at, &peer->calls) {
+		struct call *call = container_of(at, struct call, link);
+
+		if (call->id == id)
+			return call;
+	}
+	return NULL;
+}
+
 static void take_answer(struct peer *peer, const struct rpc_message *message)
 {
+	struct call *call = find_call(peer, message->id);
 	struct peer_answer answer = {
 		.outcome = message->kind == RPC_RESULT ? PEER_RESULT : PEER_ERROR,
 		.result = message->result,
 		.error = message->kind == RPC_RESULT ? NULL : message,
 	};
 
-	list_for_each(at, &peer->calls) {
-		struct call *call = container_of(at, struct call, link);
-
-		if (call->id != message->id)
-			continue;
+	if (call)
 		finish_call(peer, call, &answer);
-		return;
-	}
 }
 
 static int on_message(const struct rpc_message *message, void *user)
@@ -223,6 +249,32 @@ static int on_message(const struct rpc_message *message, void *user)
 		take_answer(peer, message);
 	else
 		worker_take_message(peer, message);
+	return peer->closing ? -1 : 0;
+}
+
+/* Returns whether the line was the result of a call that wants text. */
+static bool take_text(struct peer *peer, const char *line, size_t len)
+{
+	struct json_span result;
+	struct peer_answer answer = {.outcome = PEER_RESULT, .text = &result};
+	struct call *call;
+	uint64_t id;
+
+	if (!peer->text_calls || !rpc_line_result(line, len, &id, &result))
+		return false;
+	call = find_call(peer, id);
+	if (!call || !call->for_text)
+		return false;
+	finish_call(peer, call, &answer);
+	return true;
+}
+
+static int on_line(const char *line, size_t len, void *user)
+{
+	struct peer *peer = user;
+
+	if (!take_text(peer, line, len))
+		return rpc_line_read(line, len, on_message, peer);
 	return peer->closing ? -1 : 0;
 }
 
@@ -260,7 +312,7 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
 			   len == UV_EOF ? "it closed the connection" : uv_strerror((int)len));
 		return;
 	}
-	r = rpc_reader_feed(&peer->reader, buf->base, (size_t)len, on_message, peer);
+	r = rpc_reader_feed_lines(&peer->reader, buf->base, (size_t)len, on_line, peer);
 	if (r < 0 && !peer->closing)
 		refuse_line(peer, r);
 }

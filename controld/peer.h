@@ -24,6 +24,7 @@ enum peer_outcome { PEER_RESULT, PEER_ERROR, PEER_LOST, PEER_TIMEOUT };
 struct peer_answer {
 	enum peer_outcome outcome;
 	json_t *result;			 /* RESULT */
+	const struct json_span *text;	 /* RESULT of peer_call_text(): it, or result */
 	const struct rpc_message *error; /* ERROR */
 };
 
@@ -40,6 +41,7 @@ struct peer {
 	uint64_t next_id;
 	struct list calls; /* struct call.link, in the order in which they were made */
 	size_t call_count;
+	size_t text_calls; /* of these, peer_call_text() */
 	uid_t uid;
 	bool closing;
 };
@@ -64,6 +66,13 @@ void peers_stop(struct peers *peers);
  */
 int peer_call(struct peer *peer, enum rpc_method method, json_t *params, uint64_t timeout_ms,
 	      peer_answer_fn *fn, void *user);
+
+/*
+ * The same for who passes the result on as it came: it is not parsed, but checked, and comes as
+ * text; one that json_text_object() is in doubt of comes parsed all the same.
+ */
+int peer_call_text(struct peer *peer, enum rpc_method method, json_t *params, uint64_t timeout_ms,
+		   peer_answer_fn *fn, void *user);
 
 void peer_notify(struct peer *peer, enum rpc_method method, json_t *params);
 void peer_result(struct peer *peer, uint64_t id, json_t *result);

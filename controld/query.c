@@ -9,6 +9,7 @@
 #include "query.h"
 
 #include "text.h"
+#include "utf8.h"
 
 #include <ctype.h>
 #include <errno.h>

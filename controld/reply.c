@@ -138,12 +138,17 @@ static int append(const char *data, size_t len, void *user)
 	return text->failed ? -1 : 0;
 }
 
+void reply_add_json(struct text *text, const json_t *value)
+{
+	if (!value || json_dump_callback(value, append, text, REPLY_FORM | JSON_ENCODE_ANY) < 0)
+		text->failed = true;
+}
+
 static void reply_object(struct request *request, unsigned status, const char *type, json_t *object)
 {
 	struct text text = {0};
 
-	if (!object || json_dump_callback(object, append, &text, REPLY_FORM) < 0)
-		text.failed = true;
+	reply_add_json(&text, object);
 	text_append(&text, "\n", 1);
 	json_decref(object);
 	request_reply_text(request, status, type, &text);

@@ -75,6 +75,9 @@ void request_reply_problem_json(struct request *request, unsigned status, json_t
 void request_refuse(struct request *request, enum problem_kind kind, const char *field,
 		    const char *detail);
 
+/* Write a value as answers have it; NULL (no memory to build it): the text has failed. */
+void reply_add_json(struct text *text, const json_t *value);
+
 /* Something that the audit is to say of this request; value NULL: nothing. */
 void request_note(struct request *request, const char *name, const char *value);
 

@@ -5,7 +5,8 @@
  * A list walks the workers in the order of their names, and in each the order in which its sessions
  * began. A page may span workers. Its cursor holds the worker's name and boot id and the last
  * session's id, in base64url; when that worker is gone meanwhile, the list goes on behind its
- * place.
+ * place. The session objects are passed on as the text that the workers wrote: a page is read once,
+ * and nothing is built of it.
  *
  * Failure modes: a worker that does not answer in ASK_MS fails the whole page with 503 that names
  * it: a list that silently lacks a worker would lie. `worker=` asks for the others.
@@ -14,6 +15,7 @@
 #include "controld.h"
 #include "handlers.h"
 #include "selector.h"
+#include "utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +29,8 @@
 struct listing {
 	struct request *request;
 	struct selector selector;
-	json_t *sessions;
+	struct text answer; /* its head, and the sessions so far */
+	size_t count;	    /* of these */
 	size_t limit;
 	char name[WORKER_NAME_MAX + 1]; /* where we are: "" at the start */
 	char boot[WORKER_BOOT_MAX + 1];
@@ -37,24 +40,25 @@ struct listing {
 static void listing_free(struct listing *listing)
 {
 	selector_done(&listing->selector);
-	json_decref(listing->sessions);
+	text_done(&listing->answer);
 	free(listing);
 }
 
 static void finish(struct listing *listing, bool more)
 {
 	char plain[CURSOR_MAX], cursor[CURSOR_MAX * 2];
-	json_t *next = json_null();
 
+	text_add(&listing->answer, "],\"next\":");
 	if (more) {
 		int len = snprintf(plain, sizeof(plain), "%s/%s/%s", listing->name, listing->boot,
 				   listing->after);
 
 		base64url_encode(plain, (size_t)len, cursor);
-		next = json_string(cursor);
+		text_format(&listing->answer, "\"%s\"}\n", cursor);
+	} else {
+		text_add(&listing->answer, "null}\n");
 	}
-	request_reply_json(listing->request, 200,
-			   json_pack("{s:O, s:o}", "sessions", listing->sessions, "next", next));
+	request_reply_text(listing->request, 200, "application/json", &listing->answer);
 	listing_free(listing);
 }
 
@@ -132,7 +136,7 @@ static void go_on(struct listing *listing, const struct worker *worker)
 		return;
 	}
 	move_to(listing, next, "");
-	if (json_array_size(listing->sessions) >= listing->limit)
+	if (listing->count >= listing->limit)
 		finish(listing, true);
 	else
 		ask_page(listing, next);
@@ -148,25 +152,73 @@ static void refuse_unreachable(struct listing *listing, const struct peer_answer
 	listing_free(listing);
 }
 
+static void add_comma(struct listing *listing)
+{
+	if (listing->count > 0)
+		text_add(&listing->answer, ",");
+}
+
+/* Returns the worker's `next`, or NULL. */
+static json_t *add_text(struct listing *listing, const struct json_span *result)
+{
+	enum { SESSIONS, NEXT, MEMBERS };
+	struct json_member members[MEMBERS] = {
+		[SESSIONS] = {.key = "sessions"}, [NEXT] = {.key = "next"}};
+	const struct json_span *sessions = &members[SESSIONS].value;
+	const struct json_span *next = &members[NEXT].value;
+
+	if (!json_text_object(result->data, result->len, members, MEMBERS))
+		return NULL;
+	if (sessions->count > 0 && sessions->data[0] == '[') {
+		add_comma(listing);
+		text_append(&listing->answer, sessions->data + 1, sessions->len - 2);
+		listing->count += sessions->count;
+	}
+	return next->data ? json_loadb(next->data, next->len, JSON_DECODE_ANY, NULL) : NULL;
+}
+
+static json_t *add_values(struct listing *listing, const json_t *result)
+{
+	const json_t *session;
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "sessions"), i, session) {
+		add_comma(listing);
+		reply_add_json(&listing->answer, session);
+		listing->count++;
+	}
+	return json_incref(json_object_get(result, "next"));
+}
+
+/* What the worker goes on after is "" when it has no more. */
+static void take_page(struct listing *listing, const struct peer_answer *answer)
+{
+	json_t *next = answer->text ? add_text(listing, answer->text)
+				    : add_values(listing, answer->result);
+	size_t len = json_string_length(next);
+
+	if (len >= sizeof(listing->after))
+		len = 0;
+	memcpy(listing->after, len ? json_string_value(next) : "", len + 1);
+	json_decref(next);
+}
+
 static void on_page(const struct peer_answer *answer, void *user)
 {
 	struct listing *listing = user;
 	const struct boot *boot;
-	const char *next;
 
 	if (answer->outcome != PEER_RESULT) {
 		refuse_unreachable(listing, answer);
 		return;
 	}
-	json_array_extend(listing->sessions, json_object_get(answer->result, "sessions"));
-	next = json_string_value(json_object_get(answer->result, "next"));
+	take_page(listing, answer);
 	boot = table_get(&listing->request->controld->workers.boots, listing->boot);
-	if (!next || strlen(next) >= sizeof(listing->after) || !boot || !boot->worker) {
+	if (!listing->after[0] || !boot || !boot->worker) {
 		go_on(listing, boot ? boot->worker : NULL);
 		return;
 	}
-	snprintf(listing->after, sizeof(listing->after), "%s", next);
-	if (json_array_size(listing->sessions) >= listing->limit)
+	if (listing->count >= listing->limit)
 		finish(listing, true);
 	else
 		ask_page(listing, boot->worker);
@@ -176,11 +228,11 @@ static void ask_page(struct listing *listing, struct worker *worker)
 {
 	const struct peer_answer lost = {.outcome = PEER_LOST};
 	json_t *after = listing->after[0] ? json_string(listing->after) : json_null();
-	json_t *params = json_pack(
-		"{s:o, s:i, s:o}", "select", selector_for(&listing->selector, worker), "limit",
-		(int)(listing->limit - json_array_size(listing->sessions)), "after", after);
+	json_t *params =
+		json_pack("{s:o, s:i, s:o}", "select", selector_for(&listing->selector, worker),
+			  "limit", (int)(listing->limit - listing->count), "after", after);
 
-	if (peer_call(worker->peer, RPC_SESSIONS_LIST, params, ASK_MS, on_page, listing) < 0)
+	if (peer_call_text(worker->peer, RPC_SESSIONS_LIST, params, ASK_MS, on_page, listing) < 0)
 		refuse_unreachable(listing, &lost);
 }
 
@@ -207,7 +259,7 @@ void handle_sessions(struct request *request)
 
 	if (listing) {
 		listing->request = request;
-		listing->sessions = json_array();
+		text_add(&listing->answer, "{\"sessions\":[");
 	}
 	if (!listing || read_page(request, listing, &problem) < 0) {
 		request_reply_problem(request, &problem);

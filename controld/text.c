@@ -240,37 +240,3 @@ long base64url_decode(const char *string, size_t len, void *ret, size_t room)
 	}
 	return (long)n;
 }
-
-/* How many octets the sequence at s must have; 0 when its first octet begins none (RFC 3629 4). */
-static size_t utf8_length(const unsigned char *s, size_t left)
-{
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		return 2;
-	if (left < 2)
-		return 0;
-	if (s[0] >= 0xe0 && s[0] <= 0xef)
-		return (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ? 0 : 3;
-	if (s[0] >= 0xf0 && s[0] <= 0xf4)
-		return (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f) ? 0 : 4;
-	return 0;
-}
-
-bool utf8_valid(const char *data, size_t len)
-{
-	const unsigned char *s = (const unsigned char *)data;
-
-	while (len) {
-		size_t n = utf8_length(s, len);
-
-		if (!n || n > len)
-			return false;
-		for (size_t i = 1; i < n; i++)
-			if ((s[i] & 0xc0) != 0x80)
-				return false;
-		s += n;
-		len -= n;
-	}
-	return true;
-}

@@ -34,6 +34,4 @@ void random_name(char *ret, size_t n);
 void base64url_encode(const void *data, size_t len, char *ret);
 long base64url_decode(const char *string, size_t len, void *ret, size_t room);
 
-bool utf8_valid(const char *data, size_t len);
-
 #endif

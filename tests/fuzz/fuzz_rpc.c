@@ -2,6 +2,7 @@
 /*
  * Any bytes into the RPC reader, whole and cut: the first byte says where. Both ways must give the
  * same messages and the same answer, and what was read as a message must come out as a line again.
+ * The lines of the cut ones are looked at first: what looks like a result must be read as that one.
  */
 #include <rpc.h>
 #include <stdlib.h>
@@ -41,6 +42,24 @@ static int count(const struct rpc_message *m, void *user)
 	return write_back(m, &len);
 }
 
+static int expect_result(const struct rpc_message *m, void *user)
+{
+	if (m->kind != RPC_RESULT || m->id != *(const uint64_t *)user)
+		abort();
+	return 0;
+}
+
+static int look_and_count(const char *line, size_t len, void *user)
+{
+	struct json_span result;
+	uint64_t id;
+
+	if (rpc_line_result(line, len, &id, &result) &&
+	    rpc_line_read(line, len, expect_result, &id) < 0)
+		abort();
+	return rpc_line_read(line, len, count, user);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	size_t whole_count = 0, cut_count = 0, cut;
@@ -56,9 +75,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r = rpc_reader_feed(&whole, data, size, count, &whole_count);
 	rpc_reader_done(&whole);
 	rpc_reader_init(&pieces);
-	cut_r = rpc_reader_feed(&pieces, data, cut, count, &cut_count);
+	cut_r = rpc_reader_feed_lines(&pieces, data, cut, look_and_count, &cut_count);
 	if (cut_r == 0)
-		cut_r = rpc_reader_feed(&pieces, data + cut, size - cut, count, &cut_count);
+		cut_r = rpc_reader_feed_lines(&pieces, data + cut, size - cut, look_and_count,
+					      &cut_count);
 	rpc_reader_done(&pieces);
 	if (r != cut_r || whole_count != cut_count)
 		abort();

@@ -199,6 +199,76 @@ static void what_is_no_message_is_refused(void **state)
 		assert_int_equal(feed_text(lines[i]), RPC_EINVALID);
 }
 
+static void a_result_is_seen_without_reading_it(void **state)
+{
+	static const struct {
+		const char *line;
+		uint64_t id; /* 0: it is in doubt, or no result */
+		const char *result;
+	} cases[] = {
+		{"{" V ",\"id\":1,\"result\":{\"a\":[1,2]}}", 1, "{\"a\":[1,2]}"},
+		{" {\"x\":0,\"result\" : [] ,\"id\" : 9007199254740991 ," V " }", 9007199254740991,
+		 "[]"},
+		{"{" V ",\"id\":2,\"result\":null}", 2, "null"},
+		{"{" V ",\"id\":1,\"result\":{\"a\":1,\"a\":1}}", 0, ""},
+		{"{" V ",\"id\":1,\"id\":2,\"result\":{}}", 0, ""},
+		{"{" V ",\"id\":1,\"res\\u0075lt\":{}}", 0, ""},
+		{"{" V ",\"id\":1,\"result\":{}", 0, ""},
+		{"{" V ",\"result\":{}}", 0, ""},
+		{"{" V ",\"id\":0,\"result\":{}}", 0, ""},
+		{"{" V ",\"id\":-1,\"result\":{}}", 0, ""},
+		{"{" V ",\"id\":1.0,\"result\":{}}", 0, ""},
+		{"{" V ",\"id\":\"1\",\"result\":{}}", 0, ""},
+		{"{" V ",\"id\":null,\"result\":{}}", 0, ""},
+		{"{" V ",\"id\":9007199254740992,\"result\":{}}", 0, ""},
+		{"{\"jsonrpc\":\"2.1\",\"id\":1,\"result\":{}}", 0, ""},
+		{"{\"jsonrpc\":2.0,\"id\":1,\"result\":{}}", 0, ""},
+		{"{\"id\":1,\"result\":{}}", 0, ""},
+		{"{" V ",\"id\":1,\"result\":{},\"error\":null}", 0, ""},
+		{"{" V ",\"id\":1,\"method\":\"event\",\"result\":{}}", 0, ""},
+		{"{" V ",\"id\":1,\"error\":{\"code\":1,\"message\":\"x\"}}", 0, ""},
+		{"{" V ",\"id\":1,\"method\":\"event\"}", 0, ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct json_span result = {0};
+		uint64_t id = 0;
+		bool seen = rpc_line_result(cases[i].line, strlen(cases[i].line), &id, &result);
+
+		if (seen != (cases[i].id > 0))
+			fail_msg("%s", cases[i].line);
+		if (!seen)
+			continue;
+		assert_int_equal(id, cases[i].id);
+		assert_true(json_span_is(&result, cases[i].result));
+	}
+}
+
+static int stop_at_second(const char *line, size_t len, void *user)
+{
+	if (++*(int *)user == 2)
+		return -9;
+	assert_int_equal(len, 5);
+	assert_memory_equal(line, "first", 5);
+	return 0;
+}
+
+static void lines_are_given_unread(void **state)
+{
+	struct rpc_reader reader;
+	int lines = 0;
+
+	(void)state;
+	rpc_reader_init(&reader);
+	assert_int_equal(rpc_reader_feed_lines(&reader, "fir", 3, stop_at_second, &lines), 0);
+	assert_int_equal(lines, 0);
+	assert_int_equal(rpc_reader_feed_lines(&reader, "st\n\nx\n", 6, stop_at_second, &lines),
+			 -9);
+	assert_int_equal(lines, 2);
+	rpc_reader_done(&reader);
+}
+
 static void deep_nesting_is_refused_not_run_into(void **state)
 {
 	char *deep = malloc(200001);
@@ -482,6 +552,8 @@ int main(void)
 		cmocka_unit_test(the_callback_sees_the_message_and_can_stop),
 		cmocka_unit_test(what_is_not_json_is_refused),
 		cmocka_unit_test(what_is_no_message_is_refused),
+		cmocka_unit_test(a_result_is_seen_without_reading_it),
+		cmocka_unit_test(lines_are_given_unread),
 		cmocka_unit_test(deep_nesting_is_refused_not_run_into),
 		cmocka_unit_test(the_longest_line_passes_and_one_more_does_not),
 		cmocka_unit_test(an_endless_line_is_not_buffered),
