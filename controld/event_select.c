@@ -6,9 +6,10 @@
  * An event is judged by what its session was when it happened, as a worker judges a session now: the
  * same globs, blocks, hash and origins (api/). Two sources say what it was:
  *   - the moment that its worker told with it (moment.h): minAge, idleFor, openStreams; whether the
- *     user agent was decided, and how many origins the set had;
- *   - what stays as it is, or only grows (facts.h): encrypted, alpn, peer, sni, the user agent, the
- *     origins. Labels are those that the session has now.
+ *     user agent was decided, after how many changes of its labels it was, and how many origins the
+ *     set had;
+ *   - facts that go with that (facts.h): the user agent, the labels, the origins; and those that stay
+ *     as they are: encrypted, alpn, peer, sni.
  * `sample` needs the id alone, or the peer's address. `push` means the sessions that it has reached
  * when the stream opens.
  *
@@ -110,20 +111,30 @@ static int take_label(struct event_select *select, const json_t *value, struct p
 	return 0;
 }
 
-static enum event_verdict judge_label(const struct event_select *select, const struct facts *facts,
-				      struct moment moment)
+static bool has_labels(const json_t *labels, const json_t *wanted)
 {
 	const char *name;
 	const json_t *value;
 
-	(void)moment;
-	if (!facts->known)
-		return EVENT_UNDECIDED;
-	json_object_foreach((json_t *)select->label, name, value) {
-		if (!json_equal(json_object_get(facts->labels, name), value))
-			return EVENT_HIDDEN;
+	json_object_foreach((json_t *)wanted, name, value) {
+		if (!json_equal(json_object_get(labels, name), value))
+			return false;
 	}
-	return EVENT_SHOWN;
+	return true;
+}
+
+/* Those of now, where the worker does not say which it had then. */
+static enum event_verdict judge_label(const struct event_select *select, const struct facts *facts,
+				      struct moment moment)
+{
+	const json_t *labels = facts->labels;
+
+	if (!(moment.told & MOMENT_LABELS))
+		return facts->known ? verdict(has_labels(labels, select->label)) : EVENT_UNDECIDED;
+	labels = facts_labels(facts, moment.label_changes);
+	if (moment.label_changes && !labels)
+		return EVENT_UNDECIDED;
+	return verdict(has_labels(labels, select->label));
 }
 
 static int take_sni(struct event_select *select, const json_t *value, struct problem *ret_problem)

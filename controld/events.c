@@ -243,7 +243,8 @@ static uint32_t number_of(struct events *events, const struct draft *draft)
 	if (!facts)
 		return FACTS_LOST;
 	if (of->session)
-		facts_hear(&events->facts, facts, draft->at);
+		facts_hear(&events->facts, facts, draft->at,
+			   draft->type == EVENT_CONNECT ? draft->data : NULL);
 	return facts->number;
 }
 

@@ -9,8 +9,8 @@
  *
  * User agent and origin set come later, and are true of earlier events too: the one is decided once,
  * the other grows at its end, and each event says whether that was so then, and how far (moment.h).
- * So what is learnt late makes what came before it known, and nothing is ever judged by what was
- * different then. Labels alone are those of now.
+ * Labels change: an event says after how many changes it came, and the last of them are kept. So what
+ * is learnt late makes what came before it known, and nothing is judged by what was different then.
  *
  * Failure modes: more than FACTS_MAX or FACTS_BYTES_MAX: the oldest entries are forgotten, and events
  * with their numbers can not be judged any more: readers that choose are told of a gap. No memory:
@@ -21,6 +21,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define CHANGE_NAME 12 /* octets of the number of a change, as a name */
 
 int facts_init(struct facts_book *book)
 {
@@ -56,6 +58,7 @@ static void facts_free(struct facts *facts)
 	forget_details(facts);
 	free(facts->user_agent);
 	json_decref(facts->origins);
+	json_decref(facts->labels_by_change);
 	free(facts->session);
 	free(facts);
 }
@@ -151,10 +154,16 @@ static size_t weigh_json(const json_t *texts)
 /* It holds something else now: the oldest make room for it. */
 static void weigh(struct facts_book *book, struct facts *facts)
 {
+	const json_t *labels;
+	const char *change;
+
 	book->bytes -= facts->weight;
 	facts->weight = weigh_text(facts->servername) + weigh_text(facts->alpn) +
 			weigh_text(facts->user_agent) + weigh_json(facts->labels) +
 			weigh_json(facts->origins);
+	json_object_foreach(facts->labels_by_change, change, labels) {
+		facts->weight += sizeof(json_t) + weigh_json(labels);
+	}
 	book->bytes += facts->weight;
 	if (book->last - book->first >= FACTS_MAX)
 		book->first = book->last - FACTS_MAX + 1;
@@ -190,6 +199,37 @@ static void take_origins(struct facts *facts, json_t *set)
 	facts->origins = json_incref(set);
 }
 
+static void name_change(char ret[CHANGE_NAME], unsigned changes)
+{
+	snprintf(ret, CHANGE_NAME, "%u", changes);
+}
+
+/* They are those after so many changes. The first ones are forgotten for what is too many. */
+static void take_labels(struct facts *facts, unsigned changes, json_t *labels)
+{
+	json_t *all = facts->labels_by_change;
+	char name[CHANGE_NAME];
+
+	name_change(name, changes);
+	if (!changes || !json_is_object(labels) || json_object_get(all, name))
+		return;
+	if (!all)
+		all = facts->labels_by_change = json_object();
+	if (json_object_size(all) >= FACTS_LABELS_MAX)
+		json_object_del(all, json_object_iter_key(json_object_iter(all)));
+	json_object_set(all, name, labels);
+	json_decref(facts->labels);
+	facts->labels = json_incref(labels);
+}
+
+const json_t *facts_labels(const struct facts *facts, unsigned changes)
+{
+	char name[CHANGE_NAME];
+
+	name_change(name, changes);
+	return json_object_get(facts->labels_by_change, name);
+}
+
 /* What the first request decides is null before it, too. */
 static void take_session_agent(struct facts *facts, const json_t *session)
 {
@@ -223,15 +263,20 @@ void facts_learn(struct facts_book *book, const char *worker, const json_t *sess
 	weigh(book, facts);
 }
 
-void facts_hear(struct facts_book *book, struct facts *facts, const json_t *at)
+void facts_hear(struct facts_book *book, struct facts *facts, const json_t *at,
+		const json_t *session)
 {
 	const json_t *agent = json_object_get(at, "userAgent");
 	json_t *origins = json_object_get(at, "originSet");
+	json_t *labels = json_object_get(at, "labels");
 
-	if (!agent && !origins)
+	if (!labels)
+		labels = json_object_get(session, "labels");
+	if (!agent && !origins && !labels)
 		return;
 	take_agent(facts, agent);
 	take_origins(facts, origins);
+	take_labels(facts, moment_read(at).label_changes, labels);
 	weigh(book, facts);
 }
 

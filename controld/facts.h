@@ -12,7 +12,8 @@
 #define FACTS_MAX 65536		    /* whom events are of: the oldest is forgotten for a new one */
 #define FACTS_BYTES_MAX (64u << 20) /* octets of their texts, about: likewise */
 #define FACTS_USER_AGENT_MAX 2044   /* octets; a longer one may have been cut by its worker */
-#define FACTS_LOST UINT32_MAX	    /* a number for whom there was no memory */
+#define FACTS_LABELS_MAX 16   /* changes of a session's labels that are remembered, the latest */
+#define FACTS_LOST UINT32_MAX /* a number for whom there was no memory */
 
 /* Whom an event is of: a session, or with session "" a worker itself. */
 struct facts {
@@ -24,12 +25,13 @@ struct facts {
 	char boot[64]; /* "": not known */
 	char peer[64]; /* address */
 	char *session;
-	char *servername; /* or NULL */
-	char *alpn;	  /* or NULL */
-	char *user_agent; /* NULL: the first request had none */
-	json_t *labels;	  /* or NULL */
-	json_t *origins;  /* the first of its origin set, which grows at its end; NULL: not told */
-	size_t weight;	  /* octets of the texts, about */
+	char *servername;	  /* or NULL */
+	char *alpn;		  /* or NULL */
+	char *user_agent;	  /* NULL: the first request had none */
+	json_t *labels;		  /* that it has now, or NULL */
+	json_t *labels_by_change; /* after which change of them: the last ones; or NULL */
+	json_t *origins; /* the first of its origin set, which grows at its end; NULL: not told */
+	size_t weight;	 /* octets of the texts, about */
 };
 
 /* What the events' sessions are like, by the numbers that the log keeps. */
@@ -57,8 +59,15 @@ const struct facts *facts_by_number(const struct facts_book *book, uint32_t numb
 /* A session object of rpc.md. */
 void facts_learn(struct facts_book *book, const char *worker, const json_t *session);
 
-/* `at` of an event, which may be NULL: what it has beside the numbers. */
-void facts_hear(struct facts_book *book, struct facts *facts, const json_t *at);
+/*
+ * `at` of an event, which may be NULL: what it has beside the numbers. session: the object that came
+ * with it, or NULL.
+ */
+void facts_hear(struct facts_book *book, struct facts *facts, const json_t *at,
+		const json_t *session);
+
+/* The labels after so many changes; NULL: not known. */
+const json_t *facts_labels(const struct facts *facts, unsigned changes);
 void facts_set_labels(struct facts_book *book, const char *session, const json_t *labels);
 
 #endif

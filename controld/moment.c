@@ -11,9 +11,10 @@
 
 #include <stddef.h>
 
-#define AGE_BOUND (UINT64_C(1) << 45) /* milliseconds: a thousand years */
-#define IDLE_BOUND (UINT64_C(1) << 40)
-#define STREAMS_BOUND (UINT64_C(1) << 24)
+#define AGE_BOUND (UINT64_C(1) << 42)  /* milliseconds: a hundred years and more */
+#define IDLE_BOUND (UINT64_C(1) << 37) /* four years */
+#define STREAMS_BOUND (UINT64_C(1) << 20)
+#define CHANGES_BOUND (UINT64_C(1) << 11)
 
 /* A number below the bound, and the bit that says that it was told; else 0 and no bit. */
 static uint64_t read_number(const json_t *at, const char *name, uint64_t bound, unsigned bit,
@@ -37,6 +38,7 @@ struct moment moment_read(const json_t *at)
 	moment.age_ms = read_number(at, "ageMs", AGE_BOUND, MOMENT_AGE, &told);
 	moment.idle_ms = read_number(at, "idleMs", IDLE_BOUND, MOMENT_IDLE, &told);
 	moment.open_streams = read_number(at, "openStreams", STREAMS_BOUND, MOMENT_STREAMS, &told);
+	moment.label_changes = read_number(at, "labelChanges", CHANGES_BOUND, MOMENT_LABELS, &told);
 	moment.origins = read_number(at, "origins", MOMENT_ORIGINS_MAX + 1, MOMENT_ORIGINS, &told);
 	moment.told = told;
 	return moment;
@@ -44,8 +46,9 @@ struct moment moment_read(const json_t *at)
 
 json_t *moment_keep(const json_t *at)
 {
-	static const char *const names[] = {"ageMs",   "idleMs",    "openStreams", "requested",
-					    "origins", "userAgent", "originSet"};
+	static const char *const names[] = {"ageMs",	 "idleMs",    "openStreams",
+					    "requested", "userAgent", "labelChanges",
+					    "labels",	 "origins",   "originSet"};
 	json_t *kept = json_is_object(at) ? json_object() : NULL;
 
 	for (size_t i = 0; kept && i < sizeof(names) / sizeof(names[0]); i++) {

@@ -14,17 +14,19 @@ enum {
 	MOMENT_IDLE = 2,
 	MOMENT_STREAMS = 4,
 	MOMENT_REQUESTED = 8,
-	MOMENT_ORIGINS = 16,
+	MOMENT_LABELS = 16,
+	MOMENT_ORIGINS = 32,
 };
 
 /* What a session was like at one of its events. All zero: nothing was told. */
 struct moment {
-	uint64_t age_ms : 45;
-	uint64_t origins : 11; /* how many its origin set had */
-	uint64_t told : 5;     /* MOMENT_... */
+	uint64_t age_ms : 42;
+	uint64_t label_changes : 11; /* which of its labels it had: see facts.h */
+	uint64_t origins : 11;	     /* how many its origin set had */
+	uint64_t idle_ms : 37;
+	uint64_t open_streams : 20;
+	uint64_t told : 6; /* MOMENT_... */
 	uint64_t requested : 1;
-	uint64_t idle_ms : 40;
-	uint64_t open_streams : 24;
 };
 
 _Static_assert(sizeof(struct moment) == 16, "the log keeps one for each event that it dropped");

@@ -3,9 +3,9 @@
  * A session's events as messages: what rpc.md's table of events says of each type. Owns nothing.
  *
  * With each event goes what its session is like at that moment (`at`), so that the daemon can choose
- * events as selectors choose sessions. The numbers always; the user agent and the origin set when
- * they have changed since the session's last event, or a generation of the queue began, which are
- * long, and change next to never.
+ * events as selectors choose sessions. The numbers always; user agent, labels and origin set, which
+ * are long, and change next to never, when they have changed since the session's last event, or a
+ * generation of the queue began.
  *
  * control_event_new() runs on the session's thread, where the facts are; the params are put around
  * them on the control thread. Memory is all that can fail: then NULL, and the event's number
@@ -105,7 +105,7 @@ static json_t *close_data(const struct h2sess_event *ev)
 
 /* ---- at -------------------------------------------------------------------------------------- */
 
-/* What is told once. A `connect` has the origin set in its data. */
+/* What is told once. A `connect` has labels and origin set in its data. */
 static bool put_news(json_t *object, struct h2sess_session *s, bool in_data, uint64_t generation)
 {
 	struct session_told *told = &s->told;
@@ -118,7 +118,10 @@ static bool put_news(json_t *object, struct h2sess_session *s, bool in_data, uin
 				value_text_or_null(s->user_agent, SESSION_JSON_TEXT_MAX));
 	if (s->n_origin_set != told->origins && !in_data)
 		ok &= value_put(object, "originSet", session_json_origins(s));
+	if (s->label_changes != told->label_changes && !in_data)
+		ok &= value_put(object, "labels", session_json_labels(s));
 	told->user_agent = s->user_agent_known;
+	told->label_changes = s->label_changes;
 	told->origins = s->n_origin_set;
 	return ok;
 }
@@ -133,6 +136,7 @@ static json_t *at_of(enum event_id id, struct h2sess_session *s, uint64_t genera
 	ok &= value_put(object, "openStreams",
 			json_integer((json_int_t)h2sess_session_open_streams(s)));
 	ok &= value_put(object, "requested", json_boolean(s->user_agent_known));
+	ok &= value_put(object, "labelChanges", json_integer((json_int_t)s->label_changes));
 	ok &= value_put(object, "origins", json_integer((json_int_t)s->n_origin_set));
 	ok &= put_news(object, s, id == EVENT_CONNECT && !s->destroyed, generation);
 	return value_if(ok, object);

@@ -69,6 +69,7 @@ struct session_facts {
 struct session_told {
 	uint64_t generation; /* of the event queue; 0: nothing yet */
 	size_t origins;
+	uint64_t label_changes;
 	bool user_agent;
 };
 
@@ -147,6 +148,7 @@ struct h2sess_session {
 	struct session_policies *policies; /* see session_policy.c; NULL: it has met none */
 	struct list labels;		   /* struct session_label.link */
 	size_t n_labels;
+	uint64_t label_changes; /* 0: it never had one */
 	char **origin_set;
 	size_t n_origin_set;
 	char *user_agent;

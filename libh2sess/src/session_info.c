@@ -202,6 +202,7 @@ static int add_label(struct h2sess_session *s, const char *key, const char *valu
 
 	if (s->n_labels >= SESSION_LABELS_MAX)
 		return H2SESS_ELIMIT;
+	s->label_changes++;
 	l = mem_calloc(1, sizeof(*l));
 	if (!l)
 		return H2SESS_ENOMEM;
@@ -230,8 +231,10 @@ int h2sess_session_set_label(struct h2sess_session *s, const char *key, const ch
 		return H2SESS_EINVAL;
 	l = find_label(s, key);
 	if (!value) {
-		if (l)
+		if (l) {
+			s->label_changes++;
 			label_free(s, l);
+		}
 		return 0;
 	}
 	if (!l)
@@ -241,6 +244,7 @@ int h2sess_session_set_label(struct h2sess_session *s, const char *key, const ch
 		return H2SESS_ENOMEM;
 	mem_free(l->value);
 	l->value = copy;
+	s->label_changes++;
 	return 0;
 }
 

@@ -22,7 +22,7 @@ async function withWorker(args, fn, boot = BOOT) {
 }
 
 const at = (age, idle, openStreams, requested, origins, more = {}) =>
-	({ at: { ageMs: age * 1000, idleMs: idle * 1000, openStreams, requested, origins, ...more } });
+	({ at: { ageMs: age * 1000, idleMs: idle * 1000, openStreams, requested, labelChanges: 0, origins, ...more } });
 
 // Two sessions: over TLS, with origins that come later; on cleartext, of a client that says nothing of itself.
 function tell(worker) {
@@ -33,9 +33,9 @@ function tell(worker) {
 	const origins = ['https://a.example', 'https://b.example', 'https://xn--bcher-kva.example:444'];
 	const rows = [
 		[one, at(0.5, 0, 0, false, 1)],
-		[one, at(61, 0, 3, true, 1, { userAgent: 'curl/7.88.1' })],
-		[one, at(70, 9, 1, true, 3, { originSet: origins })],
-		[one, at(80, 19, 0, true, 3)],
+		[one, at(61, 0, 3, true, 1, { userAgent: 'curl/7.88.1', labelChanges: 1, labels: { tier: 'gold' } })],
+		[one, at(70, 9, 1, true, 3, { originSet: origins, labelChanges: 1 })],
+		[one, at(80, 19, 0, true, 3, { labelChanges: 2, labels: { tier: 'silver' } })],
 		[two, at(0.01, 0, 1, true, 0, { userAgent: null })],
 	];
 	rows.forEach(([session, extra], code) => worker.event('goaway', session.id, { code }, extra));
@@ -48,6 +48,7 @@ const choices = [
 	['idleFor=9', [2, 3]], ['idleFor=9.5', [3]], ['openStreams=0', [0, 1, 2, 3, 4]], ['openStreams=1', [1, 2, 4]], ['openStreams=3', [1]],
 	['userAgent=CURL/*', [1, 2, 3]], ['userAgent=*', [1, 2, 3]], ['userAgent=wget*', []],
 	['origin=https://a.example', [0, 1, 2, 3]], ['origin=https://B.example:443/x', [2, 3]], ['origin=https://b%C3%BCcher.example:444', [2, 3]],
+	['label=tier=gold', [1, 2]], ['label=tier=silver', [3]], ['label=tier=gold&openStreams=3', [1]], ['label=tier=', []],
 	['origin=https://c.example', []], ['minAge=60&openStreams=1', [1, 2]], ['userAgent=curl*&origin=https://b.example&idleFor=10', [3]],
 	['sample=100', [0, 1, 2, 3, 4]], ['sample=16.2', []], ['sample=16.3', [0, 1, 2, 3]], ['sample=75.4', [0, 1, 2, 3, 4]],
 	['sample=55', [0, 1, 2, 3]], ['sample=55&sampleBy=peer', []], ['sample=55.5&sampleBy=peer', [4]], ['sample=59.4&sampleBy=peer', [0, 1, 2, 3, 4]],

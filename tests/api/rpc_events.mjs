@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { Scene, get, getMany } from './rpc_support.mjs';
 import { certificate, temporary } from '../interop/worker_support.mjs';
 
-const NUMBERS = ['ageMs', 'idleMs', 'openStreams', 'origins', 'requested'];
+const NUMBERS = ['ageMs', 'idleMs', 'labelChanges', 'openStreams', 'origins', 'requested'];
 const names = (at) => Object.keys(at).sort();
 
 const secure = (t) => Scene.open(t, ['--listen', '127.0.0.1:0', ...certificate(temporary(t))]);
@@ -90,6 +90,26 @@ test('the origin set is told when it has grown, and with what may have been lost
 	client.destroy();
 	const close = await again.event('close');
 	assert.deepEqual([names(close.at), close.at.origins], [NUMBERS, 3]);
+});
+
+test('labels are told when they have changed', async (t) => {
+	const scene = await Scene.open(t);
+	const link = await scene.daemon.up();
+	await scene.client();
+	const { session, at } = await link.event('connect');
+	assert.equal(at.labelChanges, 0);
+	const now = async () => {
+		await link.result('session.emit', { session, event: 'x-now', data: null });
+		return (await link.event('x-now')).at;
+	};
+	assert.deepEqual(names(await now()), NUMBERS);
+	await link.result('session.setLabels', { session, labels: { tier: 'gold', site: 'a' } });
+	const first = await now();
+	assert.deepEqual([first.labels, first.labelChanges], [{ tier: 'gold', site: 'a' }, 2]);
+	assert.deepEqual(names(await now()), NUMBERS);
+	await link.result('session.setLabels', { session, labels: { tier: null } });
+	const second = await now();
+	assert.deepEqual([second.labels, second.labelChanges], [{ site: 'a' }, 3]);
 });
 
 test('after the worker has dropped events a session tells all again', async (t) => {

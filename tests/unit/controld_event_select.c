@@ -93,7 +93,7 @@ static void hear(struct house *house, const char *at)
 {
 	json_t *json = json_of(at);
 
-	facts_hear(&house->book, house->facts, json);
+	facts_hear(&house->book, house->facts, json, NULL);
 	json_decref(json);
 }
 
@@ -143,7 +143,7 @@ static void what_was_not_told_is_undecided(void **state)
 		NULL, "{}", "[]",
 		"{\"ageMs\":-1,\"idleMs\":1.5,\"openStreams\":\"1\",\"requested\":1,\"origins\":"
 		"1025}",
-		"{\"ageMs\":35184372088832,\"idleMs\":1099511627776,\"openStreams\":16777216}"};
+		"{\"ageMs\":4398046511104,\"idleMs\":137438953472,\"openStreams\":1048576}"};
 
 	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++)
 		for (size_t j = 0; j < sizeof(ats) / sizeof(ats[0]); j++)
@@ -154,6 +154,30 @@ static void what_was_not_told_is_undecided(void **state)
 	assert_int_equal(judge(*state, "minAge=0&sample=17", NULL), EVENT_UNDECIDED);
 	assert_int_equal(judge(*state, "minAge=1&label=a=b", AT(999, 0, 0, false, 0)),
 			 EVENT_HIDDEN);
+}
+
+static void labels_are_those_of_the_moment(void **state)
+{
+	struct house *house = *state;
+	char at[64];
+
+	assert_int_equal(judge(house, "label=a=0", "{\"labelChanges\":0}"), EVENT_HIDDEN);
+	assert_int_equal(judge(house, "label=a=1", "{\"labelChanges\":1}"), EVENT_UNDECIDED);
+	for (unsigned i = 1; i <= FACTS_LABELS_MAX + 1; i++) {
+		snprintf(at, sizeof(at), "{\"labelChanges\":%u,\"labels\":{\"a\":\"%u\"}}", i, i);
+		hear(house, at);
+		hear(house, at); /* told again */
+	}
+	assert_int_equal(judge(house, "label=a=1", "{\"labelChanges\":1}"), EVENT_UNDECIDED);
+	assert_int_equal(judge(house, "label=a=2", "{\"labelChanges\":2}"), EVENT_SHOWN);
+	assert_int_equal(judge(house, "label=a=2", "{\"labelChanges\":3}"), EVENT_HIDDEN);
+	assert_int_equal(judge(house, "label=a=3", "{\"labelChanges\":3}"), EVENT_SHOWN);
+	assert_int_equal(judge(house, "label=a=0", "{\"labelChanges\":0}"), EVENT_HIDDEN);
+	assert_int_equal(judge(house, "label=a=0", "{\"labelChanges\":2048}"), EVENT_UNDECIDED);
+	/* A worker that does not count: those of now, once there is a session object. */
+	assert_int_equal(judge(house, "label=a=4", NULL), EVENT_UNDECIDED);
+	learn(house, "{\"id\":\"" BOOT "-64\",\"labels\":{\"a\":\"4\"}}");
+	assert_int_equal(judge(house, "label=a=4", NULL), EVENT_SHOWN);
 }
 
 static void a_user_agent_is_known_from_the_first_request_on(void **state)
@@ -279,7 +303,7 @@ static void texts_are_bounded(void **state)
 		snprintf(id, sizeof(id), BOOT "-%u", i * 64 + 128);
 		facts = facts_of(&house->book, "edge1", NULL, id);
 		assert_non_null(facts);
-		facts_hear(&house->book, facts, at);
+		facts_hear(&house->book, facts, at, NULL);
 		json_decref(at);
 		assert_true(house->book.bytes <= FACTS_BYTES_MAX);
 	}
@@ -328,6 +352,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(moments_decide),
 		TEST(what_was_not_told_is_undecided),
+		TEST(labels_are_those_of_the_moment),
 		TEST(a_user_agent_is_known_from_the_first_request_on),
 		TEST(no_user_agent_is_one_that_matches_nothing),
 		TEST(a_session_object_says_it_too),
