@@ -104,6 +104,7 @@ void emitter_done(struct h2sess_emitter *e)
 	list_for_each_safe(pos, following, &e->listeners)
 		listener_free(e, container_of(pos, struct listener, link));
 	e->wanted = 0;
+	e->in_front = 0;
 }
 
 void emitter_freeze(struct h2sess_emitter *e)
@@ -115,17 +116,20 @@ void emitter_freeze(struct h2sess_emitter *e)
 static void sweep(struct h2sess_emitter *e)
 {
 	struct list *pos, *following;
-	uint32_t wanted = 0;
+	uint32_t wanted = 0, in_front = 0;
 
 	list_for_each_safe(pos, following, &e->listeners) {
 		struct listener *l = container_of(pos, struct listener, link);
 
-		if (atomic_load_explicit(&l->gone, memory_order_relaxed))
+		if (atomic_load_explicit(&l->gone, memory_order_relaxed)) {
 			listener_free(e, l);
-		else
-			wanted |= 1u << l->event;
+			continue;
+		}
+		wanted |= 1u << l->event;
+		in_front |= (uint32_t)l->prepended << l->event;
 	}
 	e->wanted = wanted;
+	e->in_front = in_front;
 	e->swept = false;
 }
 
@@ -193,7 +197,7 @@ bool emitter_emit(struct h2sess_emitter *e, enum event_id id, const struct h2ses
 	newest = atomic_load(&last_id);
 	if (!e->frozen)
 		e->depth++;
-	if (e->wanted & (1u << id))
+	if (e->in_front & (1u << id))
 		heard = call(e, id, ev, newest, true);
 	if (e->forwarded & (1u << id))
 		heard = emitter_emit(e->forward, id, ev) || heard;
@@ -255,6 +259,7 @@ static int add(struct h2sess_emitter *e, const char *name, h2sess_listener_fn *f
 		list_add_tail(&e->listeners, &l->link);
 	e->count++;
 	e->wanted |= 1u << event;
+	e->in_front |= (uint32_t)prepended << event;
 	if (ret_id)
 		*ret_id = l->id;
 	return 0;

@@ -30,6 +30,7 @@ struct h2sess_emitter {
 	void (*unheard_error)(struct h2sess_emitter *e);
 	uint32_t forwarded; /* bits of the events that do */
 	uint32_t wanted; /* bit (1 << event_id): somebody may listen; never clears while emitting */
+	uint32_t in_front; /* the same of those that were prepended */
 	uint16_t count;
 	uint8_t scope; /* enum emitter_scope */
 	uint8_t depth; /* emits under way; 255 and more stick at the recursion limit */
