@@ -358,10 +358,11 @@ void hello_take(struct peer *peer, const struct rpc_message *message)
 		return;
 	}
 	peer_result(peer, message->id,
-		    json_pack("{s:i, s:o, s:o, s:b}", "protocol", RPC_PROTOCOL_MAX, "filter",
+		    json_pack("{s:i, s:o, s:o, s:b, s:b}", "protocol", RPC_PROTOCOL_MAX, "filter",
 			      demand_filter(&controld->demand), "policies",
 			      policies_for_worker(&controld->policies, worker), "accepting",
-			      pushes_accepting(&controld->pushes, worker->boot->boot)));
+			      pushes_accepting(&controld->pushes, worker->boot->boot), "runs",
+			      true));
 	if (peer->worker != worker)
 		return; /* its queue is full already */
 	count_missed(worker, message->params);

@@ -107,25 +107,75 @@ static void take_counts(struct push_part *part, const json_t *params)
 	part->counts = counts;
 }
 
-/* {"outcome", "reason", "numbers": [...]} */
+/* The numbers of one change, told singly and by runs; in one place, to be free()d. */
+struct numbers {
+	uint64_t *list;
+	size_t count;
+};
+
+/* [first, step, length]. False: it is none, or longer than an update may be. */
+static bool read_run(const json_t *run, uint64_t *ret_first, uint64_t *ret_step, size_t *ret_length)
+{
+	json_int_t part[3] = {0};
+
+	for (size_t i = 0; i < 3; i++)
+		part[i] = json_integer_value(json_array_get(run, i));
+	*ret_first = (uint64_t)part[0];
+	*ret_step = (uint64_t)part[1];
+	*ret_length = (size_t)part[2];
+	return part[0] > 0 && part[1] > 0 && part[2] > 0 && part[2] <= PUSH_RUNS_MAX;
+}
+
+static size_t count_numbers(const json_t *change)
+{
+	const json_t *runs = json_object_get(change, "runs"), *run;
+	size_t count = 0, length, i;
+	uint64_t first, step;
+
+	json_array_foreach(runs, i, run) {
+		if (!read_run(run, &first, &step, &length) || count + length > PUSH_RUNS_MAX)
+			return 0;
+		count += length;
+	}
+	return count + json_array_size(json_object_get(change, "numbers"));
+}
+
+static struct numbers read_numbers(const json_t *change)
+{
+	const json_t *numbers = json_object_get(change, "numbers"), *one;
+	const json_t *runs = json_object_get(change, "runs"), *run;
+	size_t count = count_numbers(change), length, i;
+	struct numbers ret = {.list = count ? malloc(count * sizeof(*ret.list)) : NULL};
+	uint64_t first, step;
+
+	if (!ret.list)
+		return ret;
+	json_array_foreach(runs, i, run) {
+		read_run(run, &first, &step, &length);
+		for (size_t n = 0; n < length; n++)
+			ret.list[ret.count++] = first + n * step;
+	}
+	json_array_foreach(numbers, i, one) {
+		ret.list[ret.count++] = (uint64_t)json_integer_value(one);
+	}
+	return ret;
+}
+
+/* {"outcome", "reason", "numbers": [...], "runs": [...]} */
 static void take_change(struct pushes *pushes, struct push *push, struct push_part *part,
 			const json_t *change)
 {
 	const char *outcome = json_string_value(json_object_get(change, "outcome"));
 	const char *reason = json_string_value(json_object_get(change, "reason"));
-	const json_t *numbers = json_object_get(change, "numbers"), *one;
 	int known = outcome ? outcome_by_name(outcome) : -1;
-	size_t count = json_array_size(numbers), i;
-	uint64_t *list = known < 0 || count == 0 ? NULL : malloc(count * sizeof(*list));
+	struct numbers numbers = read_numbers(change);
 
-	if (!list)
-		return;
-	json_array_foreach(numbers, i, one) {
-		list[i] = (uint64_t)json_integer_value(one);
-	}
-	push_set_results(pushes, push, part, list, count, (enum push_outcome)known,
-			 reason_by_name(reason));
-	free(list);
+	if (known >= 0 && numbers.list)
+		push_set_results(pushes, push, part, numbers.list, numbers.count,
+				 (enum push_outcome)known, reason_by_name(reason));
+	else
+		log_limited("worker %s: a change of a push is not one", part->worker);
+	free(numbers.list);
 }
 
 static void take_many(struct pushes *pushes, struct push *push, struct push_part *part,

@@ -11,6 +11,7 @@
 #define PUSH_ID_MAX 64
 #define PUSH_TICK_MS 50
 #define PUSH_PROGRESS_MS 250 /* between two push.progress of a fan-out */
+#define PUSH_RUNS_MAX 10000  /* numbers that the runs of one change stand for: rpc.md */
 #define PUSH_RETURN_MS 10000 /* for a worker to come back, after we were restarted or it was lost */
 
 struct key;

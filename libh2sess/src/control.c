@@ -186,6 +186,7 @@ static void on_up(void *user, const json_t *result)
 	control->why[0] = '\0';
 	control->sessions_told = UINT64_MAX;
 	server_log(control->server, LOG_INFO, "control: connected to %s", control->path);
+	control->knows_runs = json_is_true(json_object_get(result, "runs"));
 	push_book_hello_answered(control->pushes);
 	control_fanouts_rewind(control);
 	control_policies_take(control, json_object_get(result, "policies"));

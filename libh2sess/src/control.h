@@ -91,6 +91,7 @@ struct h2sess_control {
 	struct fanout_bell *bell;
 	struct h2sess_fanout_session *changes; /* room for CONTROL_CHANGES_MAX; NULL until needed */
 	uv_timer_t fanout_timer;
+	bool knows_runs;	       /* the daemon, of push.update */
 	struct policy_set *policy_set; /* as the loops have it, or will; NULL: none ever came */
 	bool policies_counting;
 	int64_t clock_base_ms; /* of control_policy_count.c */

@@ -239,7 +239,8 @@ static void send_update(struct h2sess_control *control, struct fanout_record *re
 	n = h2sess_fanout_take_changes(record->fanout, control->changes, CONTROL_CHANGES_MAX);
 	over = over && n < CONTROL_CHANGES_MAX;
 	params = fanout_state_json(record->name, record->fanout, record->drain, over);
-	if (params && !value_put(params, "changes", fanout_changes_json(control->changes, n)))
+	if (params && !value_put(params, "changes",
+				 fanout_changes_json(control->changes, n, control->knows_runs)))
 		params = value_if(false, params);
 	control_notify(control, RPC_PUSH_UPDATE, params);
 	record->told_all = over;

@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A fan-out as rpc.md tells of it: counts, and sessions by number, those of one outcome and reason
- * together, so that ten thousand sessions are a few octets each.
+ * together. A loop numbers its sessions evenly and sends to them in that order, so what it tells is
+ * mostly runs of numbers, three integers however long; what is not in one is told singly.
  */
 #include "control_fanout_json.h"
 
 #include "values.h"
 
-#define GROUPS 64 /* outcomes by reason, in one update */
+#define GROUPS 64    /* outcomes by reason, in one update */
+#define RUN_LENGTH 4 /* numbers that are shorter as a run */
 
 /* Sessions of one outcome and reason. */
 struct group {
 	int32_t outcome;
 	int32_t reason;
 	json_t *numbers;
+	json_t *runs;	/* NULL: none are told */
+	uint64_t first; /* the run under way: `length` numbers, `step` apart */
+	uint64_t step;
+	uint64_t length;
 };
 
 static struct group *group_of(struct group *groups, size_t *n,
@@ -27,24 +33,74 @@ static struct group *group_of(struct group *groups, size_t *n,
 	}
 	if (*n == GROUPS)
 		return NULL;
-	groups[i] = (struct group){session->outcome, session->reason, json_array()};
+	groups[i] = (struct group){
+		.outcome = session->outcome, .reason = session->reason, .numbers = json_array()};
 	return &groups[(*n)++];
 }
 
-static bool put_group(json_t *changes, const struct group *group)
+/* ---- runs ------------------------------------------------------------------------------------ */
+
+static bool put_number(json_t *array, uint64_t number)
+{
+	return json_array_append_new(array, json_integer((json_int_t)number)) == 0;
+}
+
+/* The run under way has ended. */
+static bool put_run(struct group *group)
+{
+	uint64_t length = group->length;
+	bool ok = true;
+
+	group->length = 0;
+	if (length >= RUN_LENGTH)
+		return json_array_append_new(group->runs,
+					     json_pack("[I,I,I]", (json_int_t)group->first,
+						       (json_int_t)group->step,
+						       (json_int_t)length)) == 0;
+	for (uint64_t i = 0; i < length; i++)
+		ok &= put_number(group->numbers, group->first + i * group->step);
+	return ok;
+}
+
+static bool continues(const struct group *group, uint64_t number)
+{
+	if (group->length == 1)
+		return number > group->first;
+	return group->length > 1 && number == group->first + group->length * group->step;
+}
+
+static bool add_to_run(struct group *group, uint64_t number)
+{
+	bool ok = true;
+
+	if (!continues(group, number)) {
+		ok = put_run(group);
+		group->first = number;
+	}
+	if (group->length == 1)
+		group->step = number - group->first;
+	group->length++;
+	return ok;
+}
+
+/* ---- changes --------------------------------------------------------------------------------- */
+
+static bool put_group(json_t *changes, struct group *group)
 {
 	const char *reason = h2sess_reason_name(group->reason);
 	json_t *object = json_object();
-	bool ok;
+	bool ok = put_run(group);
 
-	ok = value_put(object, "outcome", json_string(h2sess_outcome_name(group->outcome)));
+	ok &= value_put(object, "outcome", json_string(h2sess_outcome_name(group->outcome)));
 	ok &= value_put(object, "reason", json_string(reason ? reason : ""));
 	ok &= value_put(object, "numbers", group->numbers);
+	if (group->runs)
+		ok &= value_put(object, "runs", group->runs);
 	ok &= json_array_append_new(changes, object) == 0;
 	return ok;
 }
 
-json_t *fanout_changes_json(const struct h2sess_fanout_session *sessions, size_t n)
+json_t *fanout_changes_json(const struct h2sess_fanout_session *sessions, size_t n, bool runs)
 {
 	json_t *changes = json_array();
 	struct group groups[GROUPS];
@@ -54,9 +110,10 @@ json_t *fanout_changes_json(const struct h2sess_fanout_session *sessions, size_t
 	for (i = 0; i < n; i++) {
 		struct group *group = group_of(groups, &n_groups, &sessions[i]);
 
-		ok &= group &&
-		      json_array_append_new(group->numbers,
-					    json_integer((json_int_t)sessions[i].number)) == 0;
+		if (group && runs && !group->runs)
+			group->runs = json_array();
+		ok &= group && (runs ? add_to_run(group, sessions[i].number)
+				     : put_number(group->numbers, sessions[i].number));
 	}
 	for (i = 0; i < n_groups; i++)
 		ok &= put_group(changes, &groups[i]);

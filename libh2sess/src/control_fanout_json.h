@@ -6,8 +6,11 @@
 
 #include <jansson.h>
 
-/* `changes` of a push.update: the sessions by what became of them. NULL: out of memory. */
-json_t *fanout_changes_json(const struct h2sess_fanout_session *sessions, size_t n);
+/*
+ * `changes` of a push.update: the sessions by what became of them. runs: the daemon knows `runs`.
+ * NULL: out of memory.
+ */
+json_t *fanout_changes_json(const struct h2sess_fanout_session *sessions, size_t n, bool runs);
 
 /*
  * Params of a push.update but `changes`, and an entry of the hello. over: nothing follows, so its

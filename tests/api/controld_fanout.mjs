@@ -269,6 +269,27 @@ test('one update may speak of 10,000 sessions, in any order, again and again', a
 	await big.stop();
 });
 
+test('an update may tell of sessions in runs; what is none is passed over, and said', async () => {
+	const big = new FakeWorker(daemon.rpc, { name: 'runs', fate: 'queued' });
+	for (let n = 1; n <= 1000; n++)
+		big.addSession(64 * n);
+	assert.equal((await big.start()).runs, true);
+	const { json } = await daemon.post('/v1/altsvc', { select: { worker: 'runs' }, ...altsvc });
+	const tell = (state, changes) => big.notify('push.update', { push: json.push.id, state, matched: 1000, queued: 0,
+		written: 0, received: 999, notSent: 1, unknown: 0, changes });
+	for (const run of [[64, 64, 10001], [0, 64, 2], [64, 0, 2], [64, 64, 0], [64, 64], [-64, 64, 2], ['64', 64, 2], 64, null])
+		tell('running', [{ outcome: 'not_sent', reason: 'BACKLOGGED', numbers: [], runs: [run] }]);
+	tell('running', [{ outcome: 'not_sent', reason: 'BACKLOGGED', numbers: [], runs: [[64, 64, 6000], [64, 64, 6000]] }]);
+	tell('done', [{ outcome: 'received', reason: '', numbers: [64 * 1000, 64], runs: [[64 * 3, 64, 997]] },
+		{ outcome: 'not_sent', reason: 'origin-not-covered', numbers: [128] }]);
+	const done = await daemon.get(`/v1/pushes/${json.push.id}?wait=done`);
+	assert.deepEqual(counts(done.json.push), [1000, 0, 0, 999, 1, 0]);
+	assert.deepEqual(await sessionsOf(json.push.id), [...big.sessions.keys()].map((session) => session.endsWith('-128')
+		? { session, outcome: 'not_sent', reason: 'origin-not-covered' } : { session, outcome: 'received' }));
+	assert.match(daemon.log, /worker runs: a change of a push is not one/);
+	await big.stop();
+});
+
 test('a lost worker: its sessions are unknown, the others go on; and it may know better', async () => {
 	const other = new FakeWorker(daemon.rpc, { name: 'other', fate: 'written' });
 	const { id } = other.addSession(1);

@@ -12,9 +12,9 @@ const ALT = { alt: 'h2=":8000"; ma=60', origin: 'https://example.org' };
 const ALL = { all: true };
 
 /** A worker with n clients. */
-async function crowdScene(t, n, args = []) {
+async function crowdScene(t, n, args = [], more = {}) {
 	const scene = await Scene.open(t, args);
-	const link = await scene.daemon.up();
+	const link = await scene.daemon.up([], more);
 	const clients = [];
 	const ids = [];
 	for (let i = 0; i < n; i++) {
@@ -24,6 +24,9 @@ async function crowdScene(t, n, args = []) {
 	return { scene, link, clients, ids };
 }
 
+/** The numbers that a run stands for. */
+const numbersOf = ([first, step, length]) => Array.from({ length }, (_, i) => first + i * step);
+
 /** Follow a push to its end: what each session came to, and every update. */
 async function follow(link, push, told = new Map()) {
 	for (const updates = []; ;) {
@@ -32,9 +35,9 @@ async function follow(link, push, told = new Map()) {
 		updates.push(update);
 		const { matched, queued, written, received, notSent, unknown } = update;
 		assert.equal(queued + written + received + notSent + unknown, matched);
-		for (const { outcome, reason, numbers } of update.changes) {
-			assert.ok(numbers.length > 0);
-			for (const number of numbers) told.set(number, reason ? `${outcome} ${reason}` : outcome);
+		for (const { outcome, reason, numbers, runs = [] } of update.changes) {
+			assert.ok(numbers.length + runs.length > 0);
+			for (const number of [...numbers, ...runs.flatMap(numbersOf)]) told.set(number, reason ? `${outcome} ${reason}` : outcome);
 		}
 		if (update.state !== 'running') return { told, updates, last: update };
 	}
@@ -59,6 +62,19 @@ test('every session is sent to, and told of by its number', async (t) => {
 	assert.equal(altsvc[0].by, 'alice');
 	assert.equal(altsvc[0].push, 'f-1');
 	assert.equal(altsvc[0].outcome, 'received');
+});
+
+test('a daemon that knows runs is told of many sessions in a few integers', async (t) => {
+	const { link, clients, ids } = await crowdScene(t, 12, [], { runs: true });
+	clients[6].destroy(); // and one number is missing in the middle
+	await link.event('close');
+	await link.result('push.start', { push: 'f-1', kind: 'altsvc', select: ALL, ...ALT });
+	const { told, updates } = await follow(link, 'f-1');
+	assert.deepEqual([...told].sort(([a], [b]) => a - b),
+		ids.filter((_, i) => i !== 6).map((id) => [numberOf(id), 'received']));
+	const changes = updates.flatMap((update) => update.changes);
+	assert.ok(changes.some(({ runs }) => runs.some(([, , length]) => length >= 4)), JSON.stringify(changes));
+	assert.ok(changes.every(({ runs }) => runs.every(([, , length]) => length >= 4)), JSON.stringify(changes));
 });
 
 test('a name is one fan-out, and of no other push', async (t) => {

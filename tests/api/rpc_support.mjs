@@ -199,10 +199,10 @@ export class Daemon {
 		return link;
 	}
 
-	/** The next connection, its hello answered. */
-	async up(types = []) {
+	/** The next connection, its hello answered; more: further members of the answer. */
+	async up(types = [], more = {}) {
 		const link = await this.connection();
-		link.say({ id: link.helloId, result: { protocol: 1, filter: { types } } });
+		link.say({ id: link.helloId, result: { protocol: 1, filter: { types }, ...more } });
 		return link;
 	}
 }
