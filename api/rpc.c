@@ -22,6 +22,7 @@
  */
 #include "rpc.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -299,38 +300,47 @@ int rpc_reader_feed(struct rpc_reader *reader, const void *data, size_t len, rpc
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-struct line {
-	char *buf;
-	size_t len;
-	size_t cap;
-};
-
-static int line_add(const char *data, size_t len, void *user)
+void rpc_text_add(struct rpc_text *text, const char *data, size_t len)
 {
-	struct line *line = user;
+	if (text->failed || len > RPC_LINE_MAX - text->len ||
+	    grow(&text->data, &text->cap, text->len + len, LINE_CAP_MIN) < 0) {
+		text->failed = true;
+		return;
+	}
+	memcpy(text->data + text->len, data, len);
+	text->len += len;
+}
 
-	if (len > RPC_LINE_MAX - line->len ||
-	    grow(&line->buf, &line->cap, line->len + len, LINE_CAP_MIN) < 0)
-		return -1;
-	memcpy(line->buf + line->len, data, len);
-	line->len += len;
-	return 0;
+static int add_dumped(const char *data, size_t len, void *user)
+{
+	struct rpc_text *text = user;
+
+	rpc_text_add(text, data, len);
+	return text->failed ? -1 : 0;
+}
+
+void rpc_text_add_json(struct rpc_text *text, const json_t *value)
+{
+	const size_t form = JSON_COMPACT | JSON_ENCODE_ANY;
+
+	if (!value || json_dump_callback(value, add_dumped, text, form) < 0)
+		text->failed = true;
 }
 
 /* root is taken. */
 static char *line_of(json_t *root, size_t *ret_len)
 {
-	struct line line = {0};
-	int r;
+	struct rpc_text line = {0};
 
-	r = json_dump_callback(root, line_add, &line, JSON_COMPACT);
+	rpc_text_add_json(&line, root);
+	rpc_text_add(&line, "\n", 1);
 	json_decref(root);
-	if (r < 0 || line_add("\n", 1, &line) < 0) {
-		free(line.buf);
+	if (line.failed) {
+		free(line.data);
 		return NULL;
 	}
 	*ret_len = line.len;
-	return line.buf;
+	return line.data;
 }
 
 /* Both are taken; value NULL means that it could not be made. Returns whether it went well. */
@@ -375,6 +385,20 @@ char *rpc_result(uint64_t id, json_t *result, size_t *ret_len)
 {
 	return message_line(json_integer((json_int_t)id), true, RPC_METHODS, "result",
 			    result ? result : json_object(), ret_len);
+}
+
+void rpc_result_begin(struct rpc_text *text, uint64_t id)
+{
+	char head[64];
+	int len = snprintf(head, sizeof(head),
+			   "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":", (unsigned long long)id);
+
+	rpc_text_add(text, head, (size_t)len);
+}
+
+void rpc_result_end(struct rpc_text *text)
+{
+	rpc_text_add(text, "}\n", 2);
 }
 
 static const char *error_text(int error)

@@ -103,6 +103,25 @@ char *rpc_result(uint64_t id, json_t *result, size_t *ret_len);
 char *rpc_error(uint64_t id, int error, const char *field, const char *rule, const char *detail,
 		size_t *ret_len);
 
+/*
+ * A text that grows in memory of malloc(), to RPC_LINE_MAX. When it cannot, every further call does
+ * nothing and `failed` is set; data is to be freed all the same.
+ */
+struct rpc_text {
+	char *data;
+	size_t len;
+	size_t cap;
+	bool failed;
+};
+
+void rpc_text_add(struct rpc_text *text, const char *data, size_t len);
+/* As lines have it; NULL (no memory to make it) fails. */
+void rpc_text_add_json(struct rpc_text *text, const json_t *value);
+
+/* The same line as rpc_result()'s, for a value that is added as text between begin and end. */
+void rpc_result_begin(struct rpc_text *text, uint64_t id);
+void rpc_result_end(struct rpc_text *text);
+
 enum rpc_method rpc_method_by_name(const char *name);
 const char *rpc_method_name(enum rpc_method method);
 

@@ -6,15 +6,17 @@
  * one after the other, do what needs a session, so that one thread at a time has the state.
  *
  * The happy path:
- *   - each loop notes the numbers of its sessions that match, LIST_LOOK of them looked at a turn;
- *   - the control thread sorts them, and keeps as many as were asked for, and one to know of more;
- *   - each loop makes the objects of its own among them, LIST_MAKE a turn;
- *   - the control thread puts them together, as far as they fit into an answer.
+ *   - each loop in turn, from the first to the last, notes the numbers of its sessions that match,
+ *     LIST_LOOK of them looked at a turn, and keeps the first ones: as many as were asked for, and one
+ *     to know of more;
+ *   - each loop, from the last, which is at it, to the first, writes the objects of its own among
+ *     them, LIST_MAKE a turn, as text: a value of each at a time is small, and in the cache;
+ *   - the control thread puts the texts together, as far as they fit into an answer.
  * What can go wrong:
  *   - a selector, limit or id that is wrong: an error that names it;
  *   - a session ends between the two visits: it is left out, the page is one shorter;
  *   - the objects weigh more than LIST_WEIGHT: the page ends before its limit, and `next` says
- *     where;
+ *     where; a loop does not write more than that either;
  *   - CONTROL_LISTS_MAX are under way, or the daemon does not read: the list waits its turn.
  */
 #include "control.h"
@@ -25,11 +27,12 @@
 #include "values.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define LIST_LIMIT_DEFAULT 100
 #define LIST_LIMIT_MAX 1000
 #define LIST_LOOK 1024			  /* sessions looked at in a turn of a loop */
-#define LIST_MAKE 32			  /* objects made in one */
+#define LIST_MAKE 32			  /* objects written in one */
 #define LIST_WEIGHT (RPC_LINE_MAX - 4096) /* bytes of objects in an answer */
 
 struct list_state {
@@ -40,19 +43,20 @@ struct list_state {
 	uint64_t after;	 /* number of the session that the page begins after */
 	uint64_t cursor; /* the last one looked at in this loop */
 	size_t taken;	 /* noted of this loop */
-	size_t made;	 /* index of found that is made next */
+	size_t made;	 /* index of found that is written next */
+	size_t weight;	 /* of what this loop has written */
 	uint64_t *found; /* room for 2 * (limit + 1): what is kept, and one loop's */
-	json_t **objects;
 	size_t n_found;
-	bool failed; /* an object could not be made */
+	struct rpc_text *texts; /* of found; empty: not written, or its session has ended */
+	bool failed;		/* an object could not be written */
 };
 
 static void state_free(struct list_state *state)
 {
-	for (size_t i = 0; state->objects && i < state->limit; i++)
-		json_decref(state->objects[i]);
+	for (size_t i = 0; state->texts && i < state->limit; i++)
+		free(state->texts[i].data);
 	selector_done(&state->selector);
-	mem_free(state->objects);
+	mem_free(state->texts);
 	mem_free(state->found);
 	mem_free(state);
 }
@@ -70,52 +74,74 @@ static void list_finish(struct control_request *request)
 
 /* ---- the answer: the control thread ---------------------------------------------------------- */
 
-static json_t *id_of(uint64_t number)
+static void add(struct rpc_text *line, const char *text)
 {
-	return json_sprintf("%s-%llu", h2sess_boot_id(), (unsigned long long)number);
+	rpc_text_add(line, text, strlen(text));
 }
 
-/* Fill the array; returns the index of found that did not go in, or n_found. */
-static size_t put_sessions(struct list_state *state, json_t *sessions, bool *ok)
+/* What a text takes of an answer: itself and its comma. */
+static size_t weight_of(const struct rpc_text *text)
+{
+	return text->len + 1;
+}
+
+/*
+ * Returns the index of found that did not go in, or n_found. The first always does, so that the
+ * pages go on; what a loop did not write for its weight lies behind what does not fit.
+ */
+static size_t add_sessions(struct list_state *state, struct rpc_text *line)
 {
 	size_t weight = 0;
 	size_t i;
 
-	for (i = 0; i < state->n_found && i < state->limit; i++) {
-		json_t *object = state->objects[i];
+	for (i = 0; i < state->n_found && i < state->limit && weight <= LIST_WEIGHT; i++) {
+		const struct rpc_text *text = &state->texts[i];
 
-		if (!object)
+		if (text->len == 0)
 			continue;
-		weight += json_dumpb(object, NULL, 0, JSON_COMPACT) + 1;
-		if (weight > LIST_WEIGHT && json_array_size(sessions) > 0)
+		if (weight > 0 && weight + weight_of(text) > LIST_WEIGHT)
 			break;
-		state->objects[i] = NULL;
-		*ok &= json_array_append_new(sessions, object) == 0;
+		if (weight > 0)
+			add(line, ",");
+		rpc_text_add(line, text->data, text->len);
+		weight += weight_of(text);
 	}
 	return i;
+}
+
+static void add_next(struct rpc_text *line, const struct list_state *state, size_t end)
+{
+	char next[64] = "null";
+
+	if (end < state->n_found)
+		snprintf(next, sizeof(next), "\"%s-%llu\"", h2sess_boot_id(),
+			 (unsigned long long)state->found[end - 1]);
+	add(line, next);
 }
 
 static void list_answer(struct control_request *request)
 {
 	struct list_state *state = request->state;
-	json_t *result = json_object();
-	json_t *sessions = json_array();
-	bool ok = !state->failed;
-	size_t end = put_sessions(state, sessions, &ok);
+	struct rpc_text *line = &request->line;
+	char total[32];
+	size_t end;
 
-	ok &= value_put(result, "sessions", sessions);
-	ok &= value_put(result, "next",
-			end < state->n_found ? id_of(state->found[end - 1]) : json_null());
-	ok &= value_put(result, "total",
-			json_integer((json_int_t)control_sessions(request->control)));
-	request->result = value_if(ok, result);
-	request->error = request->result ? 0 : H2SESS_ENOMEM;
+	snprintf(total, sizeof(total), "%llu",
+		 (unsigned long long)control_sessions(request->control));
+	rpc_result_begin(line, request->id);
+	add(line, "{\"sessions\":[");
+	end = add_sessions(state, line);
+	add(line, "],\"next\":");
+	add_next(line, state, end);
+	add(line, ",\"total\":");
+	add(line, total);
+	add(line, "}");
+	rpc_result_end(line);
+	request->error = state->failed || line->failed ? H2SESS_ENOMEM : 0;
 	list_finish(request);
 }
 
-/* ---- making: the loops ----------------------------------------------------------------------- */
-
-static void make_some(struct loop *loop, void *arg);
+/* ---- writing: the loops ---------------------------------------------------------------------- */
 
 /* Have the loop at hand take the next step, or the thread that calls when it cannot. */
 static void visit(struct control_request *request, loop_fn *fn)
@@ -134,8 +160,19 @@ static bool is_of(uint64_t number, size_t loop)
 	return (number & ((1u << SESSION_LOOP_BITS) - 1)) == loop;
 }
 
+static void write_session(struct list_state *state, struct h2sess_session *s, const char *worker)
+{
+	struct rpc_text *text = &state->texts[state->made];
+	json_t *object = session_json(s, worker);
+
+	rpc_text_add_json(text, object);
+	json_decref(object);
+	state->weight += weight_of(text);
+	state->failed |= text->failed;
+}
+
 /* Returns whether the loop is through with its own. */
-static bool make_objects(struct list_state *state, struct loop *loop, const char *worker)
+static bool write_sessions(struct list_state *state, struct loop *loop, const char *worker)
 {
 	size_t budget = LIST_MAKE;
 
@@ -145,32 +182,35 @@ static bool make_objects(struct list_state *state, struct loop *loop, const char
 
 		if (!is_of(number, state->loop))
 			continue;
+		if (state->weight > LIST_WEIGHT)
+			return true;
 		if (budget-- == 0)
 			return false;
 		s = session_table_find(&loop->table, number);
-		if (!s)
-			continue;
-		state->objects[state->made] = session_json(s, worker);
-		state->failed |= !state->objects[state->made];
+		if (s)
+			write_session(state, s, worker);
 	}
 	return true;
 }
 
 /* A loop that has ended (NULL) has no sessions. */
-static void make_some(struct loop *loop, void *arg)
+static void write_some(struct loop *loop, void *arg)
 {
 	struct control_request *request = arg;
 	struct list_state *state = request->state;
 
-	if (loop && !make_objects(state, loop, request->control->name)) {
-		visit(request, make_some);
+	if (loop && !write_sessions(state, loop, request->control->name)) {
+		visit(request, write_some);
 		return;
 	}
 	state->made = 0;
-	if (++state->loop < state->loops)
-		visit(request, make_some);
-	else
+	state->weight = 0;
+	if (state->loop == 0) {
 		control_request_return(request, list_answer);
+		return;
+	}
+	state->loop--;
+	visit(request, write_some);
 }
 
 /* ---- looking: the loops ---------------------------------------------------------------------- */
@@ -219,12 +259,12 @@ static void look_at_some(struct loop *loop, void *arg)
 	keep_first(state);
 	state->cursor = state->after;
 	state->taken = 0;
-	if (++state->loop < state->loops) {
+	if (state->loop + 1 < state->loops) {
+		state->loop++;
 		visit(request, look_at_some);
 		return;
 	}
-	state->loop = 0;
-	visit(request, make_some);
+	write_some(loop, arg);
 }
 
 /* ---- the request: the control thread --------------------------------------------------------- */
@@ -278,8 +318,8 @@ static int state_new(struct control_request *request, const char **ret_field)
 	if (r == 0) {
 		state->loops = server_loops(request->control->server);
 		state->found = mem_calloc(2 * (state->limit + 1), sizeof(*state->found));
-		state->objects = mem_calloc(state->limit, sizeof(json_t *));
-		if (!state->found || !state->objects)
+		state->texts = mem_calloc(state->limit, sizeof(*state->texts));
+		if (!state->found || !state->texts)
 			r = H2SESS_ENOMEM;
 	}
 	if (r < 0)

@@ -17,6 +17,8 @@
 #include "memory.h"
 #include "session_json.h"
 
+#include <stdlib.h>
+
 /* ---- a request's life ------------------------------------------------------------------------ */
 
 struct control_request *control_request_new(struct h2sess_control *control)
@@ -55,6 +57,13 @@ static char *answer_line(struct control_request *request, size_t *ret_len)
 	if (request->error)
 		return rpc_error(request->id, request->error, request->field, request->rule, NULL,
 				 ret_len);
+	if (request->line.data) {
+		char *line = request->line.data;
+
+		request->line.data = NULL; /* the caller owns it now */
+		*ret_len = request->line.len;
+		return line;
+	}
 	request->result = NULL; /* the line takes it */
 	return result ? rpc_result(request->id, result, ret_len) : NULL;
 }
@@ -71,6 +80,7 @@ void control_request_finish(struct control_request *request)
 	}
 	control->requests--;
 	json_decref(request->result);
+	free(request->line.data);
 	json_decref(request->params);
 	mem_free(request);
 }

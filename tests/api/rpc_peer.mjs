@@ -292,6 +292,37 @@ test('more sessions than a slice are searched', async (t) => {
 	assert.deepEqual([one.sessions[0].id, one.next], [last, null]);
 });
 
+test('a page ends where its sessions weigh too much, and the next goes on there', async (t) => {
+	const scene = await Scene.open(t, ['--threads', '3']);
+	const link = await scene.daemon.up();
+	const began = [];
+
+	for (let i = 0; i < 20; i++) {
+		await scene.client();
+		const { session } = await link.event('connect');
+		began.push(session);
+		for (let n = 0; n < 16; n++)
+			await link.result('session.altsvc', {
+				push: `p-${i}-${n}`, session, origin: `https://o${n}.example`, alt: `h2="${'x'.repeat(15000)}"`,
+				lint: false, receipt: 'written',
+			});
+	}
+	const seen = [];
+	let pages = 0;
+	for (let after = null; pages === 0 || after; pages++) {
+		const page = await link.result('sessions.list', { select: {}, limit: 1000, after });
+		assert.ok(page.sessions.length > 0);
+		assert.ok(JSON.stringify(page).length < 4 * 1024 * 1024);
+		for (const { id, altsvc } of page.sessions) {
+			assert.equal(altsvc.length, 16);
+			seen.push(id);
+		}
+		after = page.next;
+	}
+	assert.deepEqual(seen, began);
+	assert.equal(pages, 2);
+});
+
 test('list arguments are checked', async (t) => {
 	const scene = await Scene.open(t);
 	const link = await scene.daemon.up();

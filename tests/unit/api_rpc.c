@@ -413,6 +413,57 @@ static void lines_are_written(void **state)
 		    "\"f\",\"rule\":\"r\"}}}\n");
 }
 
+static void a_result_is_written_piece_by_piece(void **state)
+{
+	static const char *const texts[] = {"{}", "[1,\"\xc3\xa9\"]", "null", "\"a\\u0001\\n\""};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		json_t *value = json_loads(texts[i], JSON_DECODE_ANY, NULL);
+		struct rpc_text pieces = {0}, whole = {0};
+		size_t len;
+		char *line = rpc_result((1ULL << 53) - 1, json_incref(value), &len);
+
+		rpc_result_begin(&pieces, (1ULL << 53) - 1);
+		rpc_text_add(&pieces, texts[i], 1);
+		rpc_text_add(&pieces, texts[i] + 1, strlen(texts[i]) - 1);
+		rpc_result_end(&pieces);
+		rpc_result_begin(&whole, (1ULL << 53) - 1);
+		rpc_text_add_json(&whole, value);
+		rpc_result_end(&whole);
+		assert_false(pieces.failed || whole.failed);
+		assert_int_equal(pieces.len, len);
+		assert_memory_equal(pieces.data, line, len);
+		assert_int_equal(whole.len, len);
+		assert_memory_equal(whole.data, line, len);
+		free(pieces.data);
+		free(whole.data);
+		free(line);
+		json_decref(value);
+	}
+}
+
+static void a_text_does_not_grow_over_a_line(void **state)
+{
+	static const char piece[65536] = {[0 ... 65535] = 'a'};
+	struct rpc_text text = {0};
+
+	(void)state;
+	for (size_t i = 0; i < RPC_LINE_MAX / sizeof(piece); i++)
+		rpc_text_add(&text, piece, sizeof(piece));
+	assert_false(text.failed);
+	assert_int_equal(text.len, RPC_LINE_MAX);
+	rpc_text_add(&text, "a", 1);
+	assert_true(text.failed);
+	free(text.data);
+	text = (struct rpc_text){0};
+	rpc_text_add_json(&text, NULL);
+	assert_true(text.failed);
+	rpc_text_add(&text, "a", 1);
+	assert_int_equal(text.len, 0);
+	free(text.data);
+}
+
 static json_t *text_of(size_t len)
 {
 	char *text = malloc(len + 1);
@@ -559,6 +610,8 @@ int main(void)
 		cmocka_unit_test(an_endless_line_is_not_buffered),
 		cmocka_unit_test(a_long_line_does_not_keep_its_memory),
 		cmocka_unit_test(lines_are_written),
+		cmocka_unit_test(a_result_is_written_piece_by_piece),
+		cmocka_unit_test(a_text_does_not_grow_over_a_line),
 		cmocka_unit_test(a_line_that_is_too_long_is_not_written),
 		cmocka_unit_test(every_row_of_the_tables_is_found),
 		cmocka_unit_test(what_has_no_row_is_said_to_have_none),
