@@ -175,6 +175,7 @@ static void on_restored(void *user, const char *type, const char *json)
 static int start_state(struct controld *controld, char *why)
 {
 	const struct options *options = &controld->options;
+	int r;
 
 	if (events_init(&controld->events, options->event_log, options->event_log_bytes) < 0) {
 		snprintf(why, OPTIONS_WHY_MAX, "out of memory");
@@ -182,9 +183,10 @@ static int start_state(struct controld *controld, char *why)
 	}
 	controld->events.on_visible = streams_wake;
 	controld->events.user = controld;
-	if (store_open(&controld->store, options->no_state ? NULL : options->state_file,
-		       &controld->events, controld->loop, on_restored, controld, why) < 0)
-		return -1;
+	r = store_open(&controld->store, options->no_state ? NULL : options->state_file,
+		       &controld->events, controld->loop, on_restored, controld, why);
+	if (r < 0)
+		return r;
 	if (policies_load(&controld->policies, why) < 0 ||
 	    pushes_load(&controld->pushes, why) < 0 || keys_load(&controld->keys, why) < 0 ||
 	    audit_load(&controld->audit, why) < 0)
@@ -194,9 +196,11 @@ static int start_state(struct controld *controld, char *why)
 	return 0;
 }
 
+/* OPTIONS_REFUSED where another try cannot help: the service manager makes none then. */
 static int start(struct controld *controld, char *why)
 {
 	const struct options *options = &controld->options;
+	int r;
 
 	list_init(&controld->servers);
 	workers_init(&controld->workers);
@@ -209,9 +213,10 @@ static int start(struct controld *controld, char *why)
 	streams_start(&controld->streams, controld);
 	if (options->token_file &&
 	    tokens_load(&controld->tokens, options->token_file, why, OPTIONS_WHY_MAX) < 0)
-		return -1;
-	if (start_state(controld, why) < 0)
-		return -1;
+		return OPTIONS_REFUSED;
+	r = start_state(controld, why);
+	if (r < 0)
+		return r;
 	if (peers_start(&controld->peers, controld, why) < 0 || start_listeners(controld, why) < 0)
 		return -1;
 	controld->ready = true;
@@ -262,12 +267,14 @@ static int run(struct program *program)
 {
 	struct controld *controld = &program->controld;
 	char why[OPTIONS_WHY_MAX];
+	int r;
 
 	sched_hint_soon();
 	watch_signals(program);
-	if (start(controld, why) < 0) {
+	r = start(controld, why);
+	if (r < 0) {
 		log_line("cannot start: %s", why);
-		return 1; /* the kernel takes back what is open */
+		return r == OPTIONS_REFUSED ? 2 : 1; /* the kernel takes back what is open */
 	}
 	listener_report_unused();
 	log_line("ready, RPC at %s", controld->peers.listener.path);

@@ -11,6 +11,7 @@
 
 #define OPTIONS_LIST_MAX 32 /* listeners, host names, users: of each */
 #define OPTIONS_WHY_MAX 256
+#define OPTIONS_REFUSED (-2) /* what a flag names is not what it should be: exit status 2 */
 
 union socket_address {
 	struct sockaddr any;

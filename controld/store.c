@@ -310,8 +310,10 @@ void store_flush(struct store *store)
 static int open_file(struct store *store, const char *path, store_restored_fn *restored, void *user,
 		     char *why)
 {
-	if (store_file_open(&store->file, path, why) < 0)
-		return -1;
+	int r = store_file_open(&store->file, path, why);
+
+	if (r < 0)
+		return r;
 	if (store_load_events(store, restored, user) < 0)
 		return store_file_complain(&store->file, path, why);
 	store->events->store = store;
@@ -322,6 +324,7 @@ int store_open(struct store **ret, const char *path, struct events *events, uv_l
 	       store_restored_fn *restored, void *user, char *why)
 {
 	struct store *store = calloc(1, sizeof(*store));
+	int r;
 
 	if (!store) {
 		snprintf(why, OPTIONS_WHY_MAX, "out of memory");
@@ -330,10 +333,11 @@ int store_open(struct store **ret, const char *path, struct events *events, uv_l
 	store->events = events;
 	store->last = &store->first;
 	store->ended_last = &store->ended;
-	if (path && open_file(store, path, restored, user, why) < 0) {
+	r = path ? open_file(store, path, restored, user, why) : 0;
+	if (r < 0) {
 		store_file_close(&store->file);
 		free(store);
-		return -1;
+		return r;
 	}
 	uv_mutex_init(&store->mutex);
 	uv_cond_init(&store->wake);

@@ -49,7 +49,8 @@ typedef void store_written_fn(void *user, const char *error);
 /*
  * Open or create the state file, bring its schema up to date, give the log its epoch and put the
  * kept events back; restored is told of each. path NULL: nothing is kept, every write succeeds.
- * Returns 0, or -1 with one line in why[OPTIONS_WHY_MAX].
+ * Returns 0, or -1 with one line in why[OPTIONS_WHY_MAX]; OPTIONS_REFUSED: the file is none, or of a
+ * later version, and will be the next time.
  */
 int store_open(struct store **ret, const char *path, struct events *events, uv_loop_t *loop,
 	       store_restored_fn *restored, void *user, char *why);

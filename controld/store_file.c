@@ -66,7 +66,7 @@ int store_file_complain(const struct store_file *file, const char *path, char *w
 	if (file->db && sqlite3_errcode(file->db) == SQLITE_BUSY)
 		rule = "another process has this state file open";
 	snprintf(why, OPTIONS_WHY_MAX, "%.120s: %.100s", path, rule);
-	return -1;
+	return file->db && sqlite3_errcode(file->db) == SQLITE_NOTADB ? OPTIONS_REFUSED : -1;
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -263,6 +263,17 @@ static int read_version(const struct store_file *file)
 	return version;
 }
 
+/* Is it a database, and somebody else's? */
+static bool is_foreign(const struct store_file *file)
+{
+	sqlite3_stmt *statement = NULL;
+	bool any = prepare(file, &statement, "SELECT 1 FROM sqlite_schema") == 0 &&
+		   sqlite3_step(statement) == SQLITE_ROW;
+
+	sqlite3_finalize(statement);
+	return any;
+}
+
 static int migrate(struct store_file *file, const char *path, char *why)
 {
 	int version = read_version(file);
@@ -273,7 +284,11 @@ static int migrate(struct store_file *file, const char *path, char *why)
 	if (version > SCHEMA) {
 		snprintf(why, OPTIONS_WHY_MAX, "%.120s: schema %d is later than ours, %d", path,
 			 version, SCHEMA);
-		return -1;
+		return OPTIONS_REFUSED;
+	}
+	if (version == 0 && is_foreign(file)) {
+		snprintf(why, OPTIONS_WHY_MAX, "%.120s: a database of another program", path);
+		return OPTIONS_REFUSED;
 	}
 	for (; version < SCHEMA; version++) {
 		snprintf(sql, sizeof(sql), "PRAGMA user_version=%d", version + 1);
@@ -305,8 +320,12 @@ static int prepare_all(struct store_file *file)
 
 int store_file_open(struct store_file *file, const char *path, char *why)
 {
-	if (open_database(file, path, why) < 0 || migrate(file, path, why) < 0)
-		return -1;
+	int r = open_database(file, path, why);
+
+	if (r == 0)
+		r = migrate(file, path, why);
+	if (r < 0)
+		return r;
 	return prepare_all(file) < 0 ? store_file_complain(file, path, why) : 0;
 }
 

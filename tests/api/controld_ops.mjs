@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Daemon, binary, withDaemon } from './controld_support.mjs';
@@ -199,3 +200,35 @@ test('events older than the log may hold are dropped, and counted', () => withDa
 	}
 	stream.close();
 }));
+
+test('what a flag names and is not what it should be is exit status 2 and one line; what may pass is 1', async (t) => {
+	const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'hc-'));
+	t.after(() => fs.rmSync(dir, { recursive: true, force: true }));
+	const file = (name, content) => {
+		fs.writeFileSync(path.join(dir, name), content, { mode: 0o600 });
+		return path.join(dir, name);
+	};
+	const kept = new Daemon(['--state', path.join(dir, 'state.db')]);
+	await kept.start();
+	await kept.end();
+	const version = (n) => { // the user_version of a database
+		const octets = fs.readFileSync(path.join(dir, 'state.db'));
+		octets.writeUInt32BE(n, 60);
+		return octets;
+	};
+	const rows = [
+		[2, /: file is not a database$/, '--state', file('text', 'this is a text, and long enough to be one '.repeat(30))],
+		[2, /: schema 99 is later than ours, \d+$/, '--state', file('later', version(99))],
+		[2, /: a database of another program$/, '--state', file('foreign', version(0))],
+		[2, /tokens:1: not `ROLE SHA256-HEX NAME`$/, '--no-state', '--token-file', file('tokens', 'admin nonsense x\n')],
+		[2, /none: No such file or directory$/, '--no-state', '--token-file', path.join(dir, 'none')],
+		[1, /unable to open database file$/, '--state', dir],
+	];
+	for (const [status, line, ...args] of rows) {
+		const run = spawnSync(binary, ['--rpc', path.join(dir, 'rpc'), '--api', `unix:${path.join(dir, 'api')}`, ...args],
+			{ encoding: 'utf8', timeout: 10000 });
+		assert.equal(run.status, status, `${args}: ${run.stderr}`);
+		assert.match(run.stderr, /^[^\n]*\n$/);
+		assert.match(run.stderr.trim(), line);
+	}
+});
