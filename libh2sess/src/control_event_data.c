@@ -105,8 +105,16 @@ static json_t *close_data(const struct h2sess_event *ev)
 
 /* ---- at -------------------------------------------------------------------------------------- */
 
+static bool tell(struct control_event *made, const char *name, json_t *value)
+{
+	if (!made->news)
+		made->news = json_object();
+	return value_put(made->news, name, value);
+}
+
 /* What is told once. A `connect` has labels and origin set in its data. */
-static bool put_news(json_t *object, struct h2sess_session *s, bool in_data, uint64_t generation)
+static bool tell_news(struct control_event *made, struct h2sess_session *s, bool in_data,
+		      uint64_t generation)
 {
 	struct session_told *told = &s->told;
 	bool ok = true;
@@ -114,31 +122,42 @@ static bool put_news(json_t *object, struct h2sess_session *s, bool in_data, uin
 	if (told->generation != generation)
 		*told = (struct session_told){.generation = generation};
 	if (s->user_agent_known && !told->user_agent)
-		ok &= value_put(object, "userAgent",
-				value_text_or_null(s->user_agent, SESSION_JSON_TEXT_MAX));
+		ok &= tell(made, "userAgent",
+			   value_text_or_null(s->user_agent, SESSION_JSON_TEXT_MAX));
 	if (s->n_origin_set != told->origins && !in_data)
-		ok &= value_put(object, "originSet", session_json_origins(s));
+		ok &= tell(made, "originSet", session_json_origins(s));
 	if (s->label_changes != told->label_changes && !in_data)
-		ok &= value_put(object, "labels", session_json_labels(s));
+		ok &= tell(made, "labels", session_json_labels(s));
 	told->user_agent = s->user_agent_known;
 	told->label_changes = s->label_changes;
 	told->origins = s->n_origin_set;
 	return ok;
 }
 
-static json_t *at_of(enum event_id id, struct h2sess_session *s, uint64_t generation)
+static struct event_moment moment_of(const struct h2sess_session *s)
 {
-	json_t *object = json_object();
+	return (struct event_moment){
+		.age_ms = session_age_ms(s),
+		.idle_ms = session_idle_ms(s),
+		.label_changes = s->label_changes,
+		.open_streams = h2sess_session_open_streams(s),
+		.origins = s->n_origin_set,
+		.requested = s->user_agent_known,
+	};
+}
+
+static json_t *at_json(const struct control_event *ev)
+{
+	const struct event_moment *at = &ev->at;
+	json_t *object = ev->news ? json_incref(ev->news) : json_object();
 	bool ok;
 
-	ok = value_put(object, "ageMs", json_integer((json_int_t)session_age_ms(s)));
-	ok &= value_put(object, "idleMs", json_integer((json_int_t)session_idle_ms(s)));
-	ok &= value_put(object, "openStreams",
-			json_integer((json_int_t)h2sess_session_open_streams(s)));
-	ok &= value_put(object, "requested", json_boolean(s->user_agent_known));
-	ok &= value_put(object, "labelChanges", json_integer((json_int_t)s->label_changes));
-	ok &= value_put(object, "origins", json_integer((json_int_t)s->n_origin_set));
-	ok &= put_news(object, s, id == EVENT_CONNECT && !s->destroyed, generation);
+	ok = value_put(object, "ageMs", json_integer((json_int_t)at->age_ms));
+	ok &= value_put(object, "idleMs", json_integer((json_int_t)at->idle_ms));
+	ok &= value_put(object, "openStreams", json_integer((json_int_t)at->open_streams));
+	ok &= value_put(object, "requested", json_boolean(at->requested));
+	ok &= value_put(object, "labelChanges", json_integer((json_int_t)at->label_changes));
+	ok &= value_put(object, "origins", json_integer((json_int_t)at->origins));
 	return value_if(ok, object);
 }
 
@@ -182,20 +201,23 @@ struct control_event *control_event_new(const struct h2sess_event *ev, const cha
 {
 	enum event_id id = event_by_name(ev->name);
 	struct control_event *made = mem_calloc(1, sizeof(*made));
+	bool in_data = id == EVENT_CONNECT && !ev->session->destroyed;
+	bool told;
 
 	if (!made)
 		return NULL;
-	made->at = at_of(id, ev->session, generation);
+	made->at = moment_of(ev->session);
+	told = tell_news(made, ev->session, in_data, generation);
 	made->data = data_of(id, ev, worker);
 	made->custom_type = id == EVENT_CUSTOM ? mem_strdup(ev->name) : NULL;
-	if (!made->at || !made->data || (id == EVENT_CUSTOM && !made->custom_type)) {
+	if (!told || !made->data || (id == EVENT_CUSTOM && !made->custom_type)) {
 		control_event_free(made);
 		return NULL;
 	}
 	made->time_ms = wall_clock_ms();
 	made->type = id == EVENT_CUSTOM ? made->custom_type : event_name(id);
 	made->stream = stream_id_of(ev);
-	made->weight = EVENT_BYTES + value_weight(made->at) + value_weight(made->data);
+	made->weight = EVENT_BYTES + value_weight(made->news) + value_weight(made->data);
 	snprintf(made->session, sizeof(made->session), "%s", h2sess_session_id(ev->session));
 	return made;
 }
@@ -211,8 +233,7 @@ json_t *control_event_params(struct control_event *ev)
 	ok &= value_put(params, "session", json_string(ev->session));
 	if (ev->stream > 0)
 		ok &= value_put(params, "stream", json_integer(ev->stream));
-	if (ev->at)
-		ok &= value_put(params, "at", json_incref(ev->at));
+	ok &= value_put(params, "at", at_json(ev));
 	ok &= value_put(params, "data", json_incref(ev->data));
 	return value_if(ok, params);
 }

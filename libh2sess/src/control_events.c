@@ -43,7 +43,7 @@ void control_event_free(struct control_event *ev)
 {
 	if (!ev)
 		return;
-	json_decref(ev->at);
+	json_decref(ev->news);
 	json_decref(ev->data);
 	mem_free(ev->custom_type);
 	mem_free(ev);

@@ -12,6 +12,16 @@
 #define CONTROL_EVENTS_MAX 8192				  /* events that wait for the daemon */
 #define CONTROL_EVENT_BYTES_MAX ((size_t)8 * 1024 * 1024) /* memory that they hold, about */
 
+/* What the session was like. */
+struct event_moment {
+	uint64_t age_ms;
+	uint64_t idle_ms;
+	uint64_t label_changes;
+	size_t open_streams;
+	size_t origins;
+	bool requested; /* it has had its first request */
+};
+
 /* One event on its way to the daemon. */
 struct control_event {
 	struct list link; /* event_queue.events */
@@ -21,9 +31,10 @@ struct control_event {
 	char *custom_type;
 	char session[H2SESS_SESSION_ID_MAX];
 	int32_t stream; /* 0: the event has none */
-	json_t *at;	/* an object: what the session was like */
-	json_t *data;	/* an object; any value where the type begins with x- */
-	size_t weight;	/* bytes of memory, about */
+	struct event_moment at;
+	json_t *news;  /* an object, what `at` tells beside the numbers; NULL: nothing */
+	json_t *data;  /* an object; any value where the type begins with x- */
+	size_t weight; /* bytes of memory, about */
 };
 
 /*
