@@ -47,13 +47,13 @@ void glob_read(const char *text, struct glob *ret)
 	}
 }
 
-/* Returns whether any state is left. */
-static bool glob_step(const struct glob *glob, uint64_t *states, unsigned char c)
+/* Returns whether any state is left. words: as many as the glob has states in. */
+static bool glob_step(const struct glob *glob, size_t words, uint64_t *states, unsigned char c)
 {
 	uint64_t carry = 0, any = 0;
 	size_t i;
 
-	for (i = 0; i < GLOB_WORDS; i++) {
+	for (i = 0; i < words; i++) {
 		uint64_t stepping = states[i] & glob->steps[c][i];
 
 		states[i] = stepping << 1 | carry | (states[i] & glob->star[i]);
@@ -66,11 +66,13 @@ static bool glob_step(const struct glob *glob, uint64_t *states, unsigned char c
 bool glob_matches(const struct glob *glob, const char *text)
 {
 	uint64_t states[GLOB_WORDS] = {1};
+	size_t words = glob->n / 64 + 1;
+	bool open = has_bit(glob->star, glob->n); /* it ends with a star */
 
 	if (!text)
 		return false;
-	for (; *text; text++) {
-		if (!glob_step(glob, states, (unsigned char)*text))
+	for (; *text && !(open && has_bit(states, glob->n)); text++) {
+		if (!glob_step(glob, words, states, (unsigned char)*text))
 			return false;
 	}
 	return has_bit(states, glob->n);

@@ -56,16 +56,34 @@ static int check_text(const json_t *value, size_t max, const char *field,
 	return 0;
 }
 
-static int read_glob(const json_t *value, const char *field, struct glob **ret,
+static int read_glob(const json_t *value, const char *field, struct event_glob *ret,
 		     struct problem *ret_problem)
 {
 	if (check_text(value, GLOB_MAX, field, ret_problem) < 0)
 		return -1;
-	*ret = malloc(sizeof(**ret));
-	if (!*ret)
+	ret->glob = malloc(sizeof(*ret->glob));
+	if (!ret->glob)
 		return refuse_memory(ret_problem);
-	glob_read(json_string_value(value), *ret);
+	glob_read(json_string_value(value), ret->glob);
 	return 0;
+}
+
+/* What a glob said of somebody. */
+struct event_memo {
+	uint32_t number; /* of his facts */
+	bool matches;
+};
+
+static bool matches(const struct event_glob *glob, const struct facts *facts, const char *text)
+{
+	struct event_memo *memo;
+
+	if (!glob->memos)
+		return glob_matches(glob->glob, text);
+	memo = &glob->memos[facts->number % FACTS_MAX];
+	if (memo->number != facts->number)
+		*memo = (struct event_memo){facts->number, glob_matches(glob->glob, text)};
+	return memo->matches;
 }
 
 static uint64_t milliseconds(const json_t *seconds)
@@ -116,6 +134,8 @@ static bool has_labels(const json_t *labels, const json_t *wanted)
 	const char *name;
 	const json_t *value;
 
+	if (json_object_size(labels) < json_object_size(wanted))
+		return false;
 	json_object_foreach((json_t *)wanted, name, value) {
 		if (!json_equal(json_object_get(labels, name), value))
 			return false;
@@ -131,7 +151,7 @@ static enum event_verdict judge_label(const struct event_select *select, const s
 
 	if (!(moment.told & MOMENT_LABELS))
 		return facts->known ? verdict(has_labels(labels, select->label)) : EVENT_UNDECIDED;
-	labels = facts_labels(facts, moment.label_changes);
+	labels = moment.label_changes ? facts_labels(facts, moment.label_changes) : NULL;
 	if (moment.label_changes && !labels)
 		return EVENT_UNDECIDED;
 	return verdict(has_labels(labels, select->label));
@@ -146,7 +166,7 @@ static enum event_verdict judge_sni(const struct event_select *select, const str
 				    struct moment moment)
 {
 	(void)moment;
-	return facts->known ? verdict(glob_matches(select->sni, facts->servername))
+	return facts->known ? verdict(matches(&select->sni, facts, facts->servername))
 			    : EVENT_UNDECIDED;
 }
 
@@ -303,7 +323,7 @@ static enum event_verdict judge_user_agent(const struct event_select *select,
 		return EVENT_UNDECIDED;
 	if (!moment.requested)
 		return EVENT_HIDDEN;
-	return facts->agent_told ? verdict(glob_matches(select->user_agent, facts->user_agent))
+	return facts->agent_told ? verdict(matches(&select->user_agent, facts, facts->user_agent))
 				 : EVENT_UNDECIDED;
 }
 
@@ -412,15 +432,32 @@ out:
 	return r;
 }
 
+void event_select_begin(struct event_select *select)
+{
+	struct event_glob *globs[] = {&select->sni, &select->user_agent};
+
+	for (size_t i = 0; i < sizeof(globs) / sizeof(globs[0]); i++)
+		if (globs[i]->glob)
+			globs[i]->memos = calloc(FACTS_MAX, sizeof(struct event_memo));
+}
+
+void event_select_end(struct event_select *select)
+{
+	free(select->sni.memos);
+	free(select->user_agent.memos);
+	select->sni.memos = select->user_agent.memos = NULL;
+}
+
 void event_select_free(struct event_select *select)
 {
 	if (!select)
 		return;
+	event_select_end(select);
 	json_decref(select->ids);
 	json_decref(select->asked);
 	free(select->origin);
-	free(select->sni);
-	free(select->user_agent);
+	free(select->sni.glob);
+	free(select->user_agent.glob);
 	free(select);
 }
 
@@ -454,11 +491,9 @@ enum event_verdict event_select_judge(const struct event_select *select, const s
 	all = event_select_asks(select, facts->worker, facts->boot);
 	if (!facts->session[0] && select->given)
 		return EVENT_HIDDEN;
-	for (size_t i = 0; i < MEMBERS && all != EVENT_HIDDEN; i++) {
-		enum event_verdict one = EVENT_SHOWN;
+	for (uint32_t left = select->given; left && all != EVENT_HIDDEN; left &= left - 1) {
+		enum event_verdict one = members[__builtin_ctz(left)].judge(select, facts, moment);
 
-		if (select->given >> i & 1)
-			one = members[i].judge(select, facts, moment);
 		if (one != EVENT_SHOWN)
 			all = one;
 	}

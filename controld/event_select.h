@@ -7,6 +7,14 @@
 #include "glob.h"
 #include "request.h"
 
+struct event_memo;
+
+/* A glob, and what it says of each of facts_book's entries while many events are judged in a row. */
+struct event_glob {
+	struct glob *glob;
+	struct event_memo *memos; /* FACTS_MAX; NULL: it is asked each time */
+};
+
 /* Whose events a reader wants. */
 struct event_select {
 	uint32_t given;	 /* bits, in the order of the table in event_select.c */
@@ -16,8 +24,8 @@ struct event_select {
 	const json_t *label;
 	const char *alpn;
 	char *origin; /* serialised */
-	struct glob *sni;
-	struct glob *user_agent;
+	struct event_glob sni;
+	struct event_glob user_agent;
 	struct address_block peer;
 	bool encrypted;
 	bool sample_by_peer;
@@ -33,6 +41,13 @@ enum event_verdict { EVENT_HIDDEN, EVENT_SHOWN, EVENT_UNDECIDED };
 int event_select_read(const struct request *request, struct event_select **ret,
 		      struct problem *ret_problem);
 void event_select_free(struct event_select *select);
+
+/*
+ * Around the judging of many events, during which no facts change: the globs, which are what takes
+ * time, are asked once a session. Without memory for that they are asked each time.
+ */
+void event_select_begin(struct event_select *select);
+void event_select_end(struct event_select *select);
 
 /* Does it look at more than names and moments? Then sessions must be known. */
 bool event_select_needs_facts(const struct event_select *select);

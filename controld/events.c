@@ -29,6 +29,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EVENTS_MANY 1000 /* counted at once, that preparations pay */
+
 int events_init(struct events *events, int64_t capacity, int64_t bytes_max)
 {
 	*events = (struct events){0};
@@ -453,15 +455,11 @@ uint64_t events_position_after(const struct events *events, uint64_t seq)
 	return low;
 }
 
-int64_t events_count(const struct events *events, const struct event_filter *filter, uint64_t from,
+static int64_t count(const struct events *events, const struct event_filter *filter, uint64_t from,
 		     uint64_t to)
 {
-	int64_t count = 0;
+	int64_t shown = 0;
 
-	if (from > to)
-		return 0;
-	if (from < events->history_first || to > events->seq)
-		return -1;
 	for (uint64_t seq = from; seq <= to; seq++) {
 		size_t at = seq % EVENT_HISTORY;
 		enum event_verdict verdict =
@@ -470,7 +468,25 @@ int64_t events_count(const struct events *events, const struct event_filter *fil
 
 		if (verdict == EVENT_UNDECIDED)
 			return -1;
-		count += verdict == EVENT_SHOWN;
+		shown += verdict == EVENT_SHOWN;
 	}
-	return count;
+	return shown;
+}
+
+int64_t events_count(const struct events *events, const struct event_filter *filter, uint64_t from,
+		     uint64_t to)
+{
+	bool many = filter->select && to - from >= EVENTS_MANY;
+	int64_t shown;
+
+	if (from > to)
+		return 0;
+	if (from < events->history_first || to > events->seq)
+		return -1;
+	if (many)
+		event_select_begin(filter->select);
+	shown = count(events, filter, from, to);
+	if (many)
+		event_select_end(filter->select);
+	return shown;
 }
