@@ -322,14 +322,19 @@ static int make_next(struct change *change, struct policy *existing, const json_
 	struct policy_record *next = &change->next;
 	int64_t now = time_now_ms(), expires;
 	const char *text;
+	bool same;
 
 	if (policy_body_read(change->request, body, &next->definition, ret_problem) < 0)
 		return -1;
-	if (existing && !change->dry_run &&
-	    json_equal(existing->record.definition, next->definition))
+	same = existing && !change->dry_run &&
+	       json_equal(existing->record.definition, next->definition);
+	if (same && strcmp(change->request->method, "PUT") == 0)
+		return 1; /* a PUT that was sent again: RFC 9110 13.1.1 */
+	if (check_conditions(change, existing, ret_problem) < 0)
+		return -1;
+	if (same)
 		return 1;
-	if (check_conditions(change, existing, ret_problem) < 0 ||
-	    check_room(change, ret_problem) < 0 ||
+	if (check_room(change, ret_problem) < 0 ||
 	    policy_body_lint(next->definition, ret_problem) < 0)
 		return -1;
 	text = json_string_value(json_object_get(next->definition, "expires"));

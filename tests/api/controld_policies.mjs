@@ -128,6 +128,11 @@ test('If-Match: 428 without, 412 when stale, the same body again is 200', () => 
 	const second = await put(daemon, 'p', move({ priority: 1 }), { 'If-Match': `"0", ${first.headers.etag}` });
 	assert.deepEqual([second.status, second.json.revision], [200, 2]);
 	assert.equal((await patch(daemon, 'p', { priority: 2 }, { 'If-Match': first.headers.etag })).status, 412);
+	// Nothing would change: a PUT that is sent again is told so, a PATCH that looked at another state is not.
+	assert.equal((await put(daemon, 'p', move({ priority: 1 }), { 'If-Match': first.headers.etag })).status, 200);
+	assert.equal((await patch(daemon, 'p', { priority: 1 }, { 'If-Match': first.headers.etag })).status, 412);
+	assert.equal((await patch(daemon, 'p', {}, { 'If-Match': first.headers.etag })).status, 412);
+	assert.equal((await patch(daemon, 'p', {}, { 'If-Match': second.headers.etag })).status, 200);
 	assert.equal((await daemon.request('DELETE', url('p'), { headers: { 'If-Match': first.headers.etag } })).status, 412);
 	assert.equal((await put(daemon, 'p', move({ priority: 2 }), { 'If-Match': '*' })).status, 200);
 	assert.equal((await put(daemon, 'p', move(), { 'If-None-Match': '*' })).status, 412);
