@@ -14,6 +14,7 @@
 #include "peer.h"
 #include "policies.h"
 #include "pushes.h"
+#include "strangers.h"
 #include "stream.h"
 #include "tokens.h"
 #include "worker.h"
@@ -35,6 +36,7 @@ struct controld {
 	struct policies policies;
 	struct history history;
 	struct metrics metrics;
+	struct strangers strangers;
 	bool ready;
 	bool stopping;
 };

@@ -175,6 +175,16 @@ static bool is_our_origin(const struct request *request, const char *origin)
 	return strncasecmp(origin, "https://", 8) == 0 && is_ours(request, origin + 8);
 }
 
+/* It is counted, but not in the audit. value NULL: nothing that may be said. */
+static int refuse(struct request *request, enum strangers_reason reason, const char *value,
+		  enum problem_kind kind, struct problem *ret_problem)
+{
+	strangers_refuse(&request->controld->strangers, reason, value,
+			 uv_now(request->controld->loop));
+	*ret_problem = problem_of(kind, NULL, NULL);
+	return -1;
+}
+
 static int check_token(struct request *request, struct problem *ret_problem)
 {
 	const char *value = request_header(request, "Authorization");
@@ -184,10 +194,8 @@ static int check_token(struct request *request, struct problem *ret_problem)
 		value += 7 + strspn(value + 7, " ");
 		token = tokens_find(&request->controld->tokens, value, strlen(value));
 	}
-	if (!token) {
-		*ret_problem = problem_of(PROBLEM_TOKEN, NULL, NULL);
-		return -1;
-	}
+	if (!token)
+		return refuse(request, STRANGERS_TOKEN, NULL, PROBLEM_TOKEN, ret_problem);
 	request->role = token->role;
 	snprintf(request->by, sizeof(request->by), "%s", token->name);
 	return 0;
@@ -204,15 +212,12 @@ int guard_access(struct request *request, struct problem *ret_problem)
 	}
 	if (!host)
 		host = request_header(request, "Host");
-	if (!host || !is_ours(request, host)) {
-		*ret_problem = problem_of(PROBLEM_WRONG_HOST, NULL, NULL);
-		return -1;
-	}
+	if (!host || !is_ours(request, host))
+		return refuse(request, STRANGERS_HOST, host, PROBLEM_WRONG_HOST, ret_problem);
 	origin = request_header(request, "Origin");
-	if (origin && !is_our_origin(request, origin)) {
-		*ret_problem = problem_of(PROBLEM_FOREIGN_ORIGIN, NULL, NULL);
-		return -1;
-	}
+	if (origin && !is_our_origin(request, origin))
+		return refuse(request, STRANGERS_ORIGIN, origin, PROBLEM_FOREIGN_ORIGIN,
+			      ret_problem);
 	if (!request->server->metrics_only)
 		return check_token(request, ret_problem);
 	request->role = ROLE_READ;

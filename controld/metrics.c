@@ -149,6 +149,9 @@ static void write_all(struct request *request)
 	write_pushes(controld, &text);
 	write_counter(&text, "h2sess_event_gaps_total", "Gaps that readers of events were told.",
 		      controld->streams.gaps);
+	write_head(&text, "h2sess_api_refused_total", "counter",
+		   "Requests over TCP that are nobody's: they are not in the audit.");
+	strangers_write(&controld->strangers, &text);
 	write_limits(&controld->metrics, &text);
 	for (int i = 0; i < METRICS_OF_WORKERS; i++)
 		write_counter(&text, of_workers[i].metric, of_workers[i].help,

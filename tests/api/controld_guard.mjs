@@ -3,10 +3,11 @@
 // What stands before the calls: tokens, roles, Host, Origin, framing, sizes, media types.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { Daemon, binary } from './controld_support.mjs';
+import { Daemon, binary, withDaemon } from './controld_support.mjs';
 import { FakeWorker } from './fake_worker.mjs';
 
 const daemon = new Daemon(['--api-host', 'api.example.com', '--metrics', '127.0.0.1:0'], { tcp: true });
@@ -73,6 +74,30 @@ test('an Origin from elsewhere is refused', async () => {
 		assert.equal(headers['access-control-allow-origin'], undefined);
 	}
 });
+
+test('who is refused as a stranger is counted, and the log is not his', () => withDaemon([], { tcp: true }, async (own) => {
+	const refused = async () => Object.fromEntries([...(await own.get('/metrics')).text
+		.matchAll(/^h2sess_api_refused_total\{reason="(\w+)"\} (\d+)$/mg)].map(([, reason, n]) => [reason, Number(n)]));
+	const { token } = own.tokens.admin;
+	assert.deepEqual(await refused(), { host: 0, origin: 0, token: 0 });
+	for (let i = 0; i < 50; i++) {
+		await own.get('/v1', { token: 'h2s_secret' });
+		await own.get('/v1', { token, headers: { Host: `evil-${i}.example\tx` } });
+	}
+	await own.get('/v1', { token, headers: { Origin: 'https://evil.example' } });
+	assert.deepEqual(await refused(), { host: 50, origin: 1, token: 50 });
+	const lines = () => own.log.split('\n').filter((line) => line.includes('http: refused'));
+	while (!lines().some((line) => line.includes('Origin')))
+		await once(own.child.stderr, 'data');
+	assert.ok(lines().length < 20, own.log);
+	assert.deepEqual(lines().filter((line) => line.includes(' refused 1: ')), [
+		'h2sess-controld: http: refused 1: no token, or a wrong one',
+		'h2sess-controld: http: refused 1: a Host that is not ours, as evil-0.example\\x09x',
+		'h2sess-controld: http: refused 1: an Origin from elsewhere, as https://evil.example',
+	]);
+	assert.ok(!own.log.includes('secret'));
+	assert.equal((await own.get('/v1/audit', { token })).json.audit.length, 0);
+}));
 
 test('a target in absolute form is held to the same names', async () => {
 	const ask = (target) => daemon.raw(`GET ${target} HTTP/1.1\r\nHost: 127.0.0.1:${daemon.port}\r\n` +
