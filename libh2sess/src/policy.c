@@ -90,6 +90,7 @@ struct policy_set *policy_set_new(struct policy *const *policies, size_t n, cons
 		set->policies[set->n] = policy;
 		set->any_header |= policy->via & POLICY_VIA_HEADER;
 		set->any_user_agent |= policy->selector->parsed.user_agent != NULL;
+		set->any_label |= policy->selector->parsed.n_labels > 0;
 		set->any_expires |= policy->expires_ms != POLICY_NEVER;
 	}
 	qsort(set->policies, n, sizeof(set->policies[0]), compare);

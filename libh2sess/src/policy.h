@@ -53,6 +53,7 @@ struct policy_set {
 	bool any_header;
 	bool any_user_agent;
 	bool any_expires;
+	bool any_label;
 	char worker[POLICY_NAME_MAX + 1]; /* the worker's name, for selectors */
 	uint16_t first_of[POLICIES_MAX];  /* by index: the first one for the same origin */
 	size_t n;
@@ -140,6 +141,8 @@ struct policy_install {
 void policy_installed(struct loop *loop, void *user);
 /* Returns whether the next turn must come without waiting. */
 bool policy_turn(struct loop *loop);
+/* A label of a session has changed: its policies are looked at in the next turn, once. */
+void policy_revisit(struct h2sess_session *s);
 void policy_stop(struct loop *loop);
 
 #endif

@@ -5,7 +5,8 @@
  *
  * The happy path:
  *   - a new set comes with a post: the loop walks its sessions, POLICY_SLICE a turn, and applies it;
- *   - those that a pace keeps waiting are visited again when it allows one more;
+ *   - those that a pace keeps waiting are visited again when it allows one more, and those whose
+ *     labels have changed in the next turn;
  *   - a policy expires: the loop walks again. The wall clock says so, which may be set either way: it
  *     is looked at every POLICY_CLOCK_MS. What is a duration (pace, retracting) goes by uv_hrtime().
  * What can go wrong: the loop has ended (the set is let go); a session ends while it waits (it leaves
@@ -29,6 +30,7 @@ static void visit(struct loop *loop, struct h2sess_session *s)
 {
 	uint64_t due = session_policy_apply(s, true);
 
+	list_del(&s->policy_link);
 	if (!due)
 		return;
 	list_add_tail(&loop->policy_pending, &s->policy_link);
@@ -119,6 +121,18 @@ bool policy_turn(struct loop *loop)
 		return false;
 	arm(loop);
 	return loop->policy_walking || loop->policy_due_ns == 0;
+}
+
+void policy_revisit(struct h2sess_session *s)
+{
+	struct loop *loop = s->loop;
+
+	if (s->destroyed || !loop->policies || !loop->policies->any_label)
+		return; /* a listener of close may set labels, too */
+	list_del(&s->policy_link);
+	list_add_tail(&loop->policy_pending, &s->policy_link);
+	loop->policy_due_ns = 0;
+	loop_go_again(loop);
 }
 
 void policy_installed(struct loop *loop, void *user)

@@ -8,6 +8,7 @@
  */
 #include "memory.h"
 #include "open_struct.h"
+#include "policy.h"
 #include "server.h"
 #include "session.h"
 #include "stream.h"
@@ -196,13 +197,20 @@ static void label_free(struct h2sess_session *s, struct session_label *l)
 	mem_free(l);
 }
 
+/* Events say it with what they are told next; policies that ask for labels are looked at again. */
+static void labels_changed(struct h2sess_session *s)
+{
+	s->label_changes++;
+	policy_revisit(s);
+}
+
 static int add_label(struct h2sess_session *s, const char *key, const char *value)
 {
 	struct session_label *l;
 
 	if (s->n_labels >= SESSION_LABELS_MAX)
 		return H2SESS_ELIMIT;
-	s->label_changes++;
+	labels_changed(s);
 	l = mem_calloc(1, sizeof(*l));
 	if (!l)
 		return H2SESS_ENOMEM;
@@ -232,7 +240,7 @@ int h2sess_session_set_label(struct h2sess_session *s, const char *key, const ch
 	l = find_label(s, key);
 	if (!value) {
 		if (l) {
-			s->label_changes++;
+			labels_changed(s);
 			label_free(s, l);
 		}
 		return 0;
@@ -244,7 +252,7 @@ int h2sess_session_set_label(struct h2sess_session *s, const char *key, const ch
 		return H2SESS_ENOMEM;
 	mem_free(l->value);
 	l->value = copy;
-	s->label_changes++;
+	labels_changed(s);
 	return 0;
 }
 

@@ -6,8 +6,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http2 from 'node:http2';
+import path from 'node:path';
 import { test } from 'node:test';
-import { Scene, until, within } from './rpc_support.mjs';
+import { BUILD, Scene, until, within } from './rpc_support.mjs';
 
 const ORIGIN = 'https://example.org';
 const later = () => new Date(Date.now() + 3600e3).toISOString();
@@ -181,7 +182,49 @@ test('a pace holds for live sessions, over all threads', async (t) => {
 	await come(fresh.values, 1);
 });
 
-test('by header: on responses of that origin, unless the application has its own', async (t) => {
+test('a label that changes is followed at once, in both directions', async (t) => {
+	const scene = await Scene.open(t);
+	const link = await scene.daemon.up();
+	await put(link, { select: { label: { tier: 'gold' } } });
+	const { client, values } = await watcher(scene);
+	const { session } = await link.event('connect');
+	const other = await watcher(scene);
+	const label = (tier) => link.result('session.setLabels', { session, labels: { tier } });
+
+	await label('silver');
+	await fence(client);
+	assert.deepEqual([values, (await held(link, session)).why], [[], 'label']);
+	await label('gold');
+	await come(values, 1);
+	await label('gold'); // as it was: nothing is sent again
+	await link.result('session.setLabels', { session, labels: { more: 'x', less: 'y' } });
+	await fence(client);
+	await label(null);
+	await come(values, 2);
+	await label('gold');
+	await come(values, 3);
+	await fence(client);
+	assert.deepEqual(values, ['h3=":443"; ma=60', 'clear', 'h3=":443"; ma=60']);
+	await put(link, { select: { label: { tier: 'gold' } }, revision: 2, paused: true });
+	await fence(client);
+	await fence(other.client);
+	assert.deepEqual([values.length, other.values], [3, []]);
+});
+
+test('by header: a field of the application\'s own is the one that is sent, once', async (t) => {
+	const scene = await Scene.open(t, ['--app', `${path.resolve(BUILD, 'tests/bench/answer.so')}:5,h2=":9"`]);
+	const link = await scene.daemon.up();
+	await put(link, { via: 'both', origin: `http://127.0.0.1:${scene.port}` });
+	const { client, values } = await watcher(scene);
+	await come(values, 1);
+	const stream = client.request({ ':path': '/' });
+	const [headers] = await within(once(stream, 'response'), 'the response');
+	stream.resume();
+	assert.equal(headers['alt-svc'], 'h2=":9"');
+	assert.deepEqual(values, ['h3=":443"; ma=60']);
+});
+
+test('by header: on responses of that origin', async (t) => {
 	const scene = await Scene.open(t);
 	const link = await scene.daemon.up();
 	const origin = `http://127.0.0.1:${scene.port}`;

@@ -16,7 +16,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const BUILD = path.resolve(process.env.H2SESS_BUILD || path.join(ROOT, 'build'));
+export const BUILD = path.resolve(process.env.H2SESS_BUILD || path.join(ROOT, 'build'));
 const WORKER = path.join(BUILD, 'bin', 'h2sess-worker');
 const DEADLINE_MS = 15000;
 export const LINE_MAX = 4 * 1024 * 1024;
@@ -223,7 +223,8 @@ export class Scene {
 	async start(args) {
 		const ready = path.join(this.dir, 'ready');
 		this.stderr = '';
-		this.worker = spawn(WORKER, ['--listen-h2c', '127.0.0.1:0', '--app', 'echo', '--control',
+		const app = args.includes('--app') ? [] : ['--app', 'echo'];
+		this.worker = spawn(WORKER, ['--listen-h2c', '127.0.0.1:0', ...app, '--control',
 			this.daemon.path, '--name', 'w1', '--ready-file', ready, ...args],
 		{ stdio: ['ignore', 'ignore', 'pipe'] });
 		this.worker.stderr.on('data', (piece) => (this.stderr += piece));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * answer:BYTES: every request gets the response that `bare BYTES` gives: 200, three fields.
+ * answer:BYTES[,ALT]: every request gets the response that `bare BYTES` gives: 200, three fields; with
+ * ALT a fourth one, an Alt-Svc of the application's own.
  *
  * A request for /push/written or /push/received also sends one ALTSVC to every session, with that
  * receipt, as SIGUSR1 makes the others do.
@@ -12,7 +13,7 @@
 
 #define BODY_MAX 65536
 
-static char body[BODY_MAX], length[24];
+static char body[BODY_MAX], length[24], alt[64];
 static size_t body_len;
 
 static void push(struct h2sess_server *server, enum h2sess_receipt receipt)
@@ -49,19 +50,26 @@ static void on_stream(const struct h2sess_event *ev, void *user)
 		 .value = length,
 		 .name_len = 14,
 		 .value_len = (uint32_t)strlen(length)},
+		{.name = "alt-svc",
+		 .value = alt,
+		 .name_len = 7,
+		 .value_len = (uint32_t)strlen(alt)},
 	};
 
 	(void)user;
 	obey(ev);
-	if (h2sess_stream_respond(ev->stream, fields, 3, 0) == 0)
+	if (h2sess_stream_respond(ev->stream, fields, *alt ? 4 : 3, 0) == 0)
 		h2sess_stream_end(ev->stream, body, body_len);
 }
 
 static int init(const struct h2sess_app_context *context, void **ret_state, char *error,
 		size_t error_len)
 {
+	const char *comma = context->config ? strchr(context->config, ',') : NULL;
+
 	*ret_state = NULL;
 	body_len = context->config ? strtoul(context->config, NULL, 10) : 0;
+	snprintf(alt, sizeof(alt), "%s", comma ? comma + 1 : "");
 	if (body_len > BODY_MAX) {
 		snprintf(error, error_len, "at most %d octets", BODY_MAX);
 		return H2SESS_ERANGE;
