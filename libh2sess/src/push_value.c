@@ -10,6 +10,7 @@
 #include "alt_value.h"
 #include "memory.h"
 
+#include <nghttp2/nghttp2.h>
 #include <string.h>
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -31,6 +32,7 @@ void push_value_unref(struct push_value *v)
 	mem_free(v->origins);
 	mem_free(v->origin);
 	mem_free(v->alt);
+	mem_free(v->frame);
 	mem_free(v->data);
 	mem_free(v->by);
 	mem_free(v);
@@ -83,6 +85,28 @@ static int copy_alt(struct push_value *v, const char *alt)
 	return v->alt ? 0 : H2SESS_ENOMEM;
 }
 
+/* RFC 7838 4: an ALTSVC frame of the connection. Not over the 16,384 octets that every peer takes. */
+static int build_frame(struct push_value *v)
+{
+	size_t origin_len = strlen(v->origin), alt_len = strlen(v->alt);
+	size_t payload = 2 + origin_len + alt_len;
+	const uint8_t head[11] = {(uint8_t)(payload >> 16),
+				  (uint8_t)(payload >> 8),
+				  (uint8_t)payload,
+				  NGHTTP2_ALTSVC,
+				  [9] = (uint8_t)(origin_len >> 8),
+				  [10] = (uint8_t)origin_len};
+
+	v->frame_len = 9 + payload;
+	v->frame = mem_alloc(v->frame_len);
+	if (!v->frame)
+		return H2SESS_ENOMEM;
+	memcpy(v->frame, head, sizeof(head));
+	memcpy(v->frame + sizeof(head), v->origin, origin_len);
+	memcpy(v->frame + sizeof(head) + origin_len, v->alt, alt_len);
+	return 0;
+}
+
 /* Node's order: the origin first, then alt's type, characters and length. */
 static int fill_altsvc(struct push_value *v, const struct h2sess_push *push)
 {
@@ -93,7 +117,9 @@ static int fill_altsvc(struct push_value *v, const struct h2sess_push *push)
 	r = copy_origin(push->origin, H2SESS_EALTSVCORIGIN, &v->origin);
 	if (r == H2SESS_ERANGE)
 		return H2SESS_EALTSVCLENGTH;
-	return r < 0 ? r : copy_alt(v, push->alt);
+	if (r == 0)
+		r = copy_alt(v, push->alt);
+	return r < 0 ? r : build_frame(v);
 }
 
 static int fill_altsvc_stream(struct push_value *v, const struct h2sess_push *push)

@@ -16,6 +16,8 @@ struct push_value {
 	char *alt;
 	char *origin; /* serialised */
 	int32_t stream_id;
+	uint8_t *frame; /* of H2SESS_PUSH_ALTSVC: the frame as it goes out, the same to everybody */
+	size_t frame_len;
 	char **origins; /* serialised */
 	size_t n_origins;
 	uint32_t code;		/* GOAWAY */

@@ -138,7 +138,7 @@ struct h2sess_session {
 	size_t n_pushes;      /* in both lists */
 	bool push_changed;    /* an outcome is to be told */
 	uint64_t last_push_id;
-	uint64_t gathered; /* bytes of nghttp2's that conn_write() has not seen yet */
+	uint64_t gathered; /* bytes in the loop's write_buf, which conn_write() has not seen yet */
 	uint64_t barrier;  /* number of the last barrier PING */
 	bool barrier_flying;
 	bool close_at_barrier; /* of a drain: its second phase begins with the barrier's answer */
@@ -289,6 +289,8 @@ int session_push_cancel(struct h2sess_session *s, push_sink_fn *sink, const void
 			uint32_t index);
 /* Hand queued pushes to nghttp2; before anything whose order on the wire matters. */
 void session_push_submit(struct h2sess_session *s);
+/* The same at the beginning of a flush: frames may go into the loop's write_buf at once. */
+void session_push_flush(struct h2sess_session *s);
 /* nghttp2 put an ALTSVC or ORIGIN frame into its output, or dropped it. */
 void session_push_sent(struct h2sess_session *s);
 /* ... or the GOAWAY of this number. */

@@ -26,8 +26,9 @@
 /* ---- sending --------------------------------------------------------------------------------- */
 
 /*
- * Collect frames into the loop's buffer, and behind the last one the PING that pushes wait for: it
- * leaves in the same write. Returns how many bytes, or a negative error.
+ * Collect frames into the loop's buffer, behind those that are there, and behind the last one the
+ * PING that pushes wait for: it leaves in the same write. Returns how many bytes, or a negative
+ * error.
  */
 static ssize_t gather(struct h2sess_session *s)
 {
@@ -36,7 +37,6 @@ static ssize_t gather(struct h2sess_session *s)
 	const uint8_t *data;
 	ssize_t n;
 
-	s->gathered = 0;
 	while (s->gathered + FRAME_MAX <= LOOP_WRITE_MAX) {
 		n = nghttp2_session_mem_send(s->ng, &data);
 		if (s->loop->memory.failures != failures)
@@ -61,9 +61,9 @@ static int write_round(struct h2sess_session *s)
 
 	session_push_barrier(s);
 	n = gather(s);
+	s->gathered = 0;
 	if (n <= 0)
 		return (int)n;
-	s->gathered = 0;
 	r = conn_write(s->conn, s->loop->write_buf, (size_t)n);
 	if (r < 0)
 		return r;
@@ -138,7 +138,7 @@ void session_flush(struct h2sess_session *s)
 
 	if (s->destroyed)
 		return;
-	session_push_submit(s);
+	session_push_flush(s);
 	while (r > 0 && rounds-- > 0 && !conn_blocked(s->conn))
 		r = write_round(s);
 	session_dispatch(s);

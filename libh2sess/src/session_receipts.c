@@ -6,8 +6,8 @@
  * Owns the second of a session's two lists of pushes, `receipts`: those that were handed to nghttp2.
  * Called by session_flush(), by the callbacks of nghttp2 and by verbs whose frames must follow.
  *
- * Happy path: the flush hands a push to nghttp2, if the connection takes bytes -> nghttp2 reports the
- * frame in its output -> the write that held its last byte returns: `written` -> no frame of a push
+ * Happy path: the flush hands a push to nghttp2, if the connection takes bytes (or puts the frame in
+ * front of what nghttp2 says, where that is nothing yet) -> nghttp2 reports the frame in its output -> the write that held its last byte returns: `written` -> no frame of a push
  * is left in nghttp2, so one PING for all of the flush goes out behind them, before any more of a
  * body -> its answer: `received`. nghttp2 sends PING before what is queued, so the barrier must not
  * be submitted any earlier.
@@ -28,6 +28,7 @@
 #include <string.h>
 
 #define FRAME_PAYLOAD_MAX 16384
+#define FRAME_MAX (FRAME_PAYLOAD_MAX + 9)
 
 /* ---- outcomes -------------------------------------------------------------------------------- */
 
@@ -198,7 +199,25 @@ static bool is_closing(const struct h2sess_session *s)
 	return s->closed || !nghttp2_session_want_read(s->ng);
 }
 
-static void submit(struct h2sess_session *s, struct push *p)
+/*
+ * An ALTSVC of the connection is the same octets to everybody. Where nghttp2 has nothing to say that
+ * must stand before it, it goes into the buffer of the flush as it is. Returns whether it did.
+ */
+static bool put_frame(struct h2sess_session *s, struct push *p)
+{
+	const struct push_value *v = p->value;
+
+	if (!v->frame || s->gathered + v->frame_len + FRAME_MAX > LOOP_WRITE_MAX ||
+	    nghttp2_session_want_write(s->ng))
+		return false;
+	memcpy(s->loop->write_buf + s->gathered, v->frame, v->frame_len);
+	s->gathered += v->frame_len;
+	p->frames++;
+	frame_ended(s, p);
+	return true;
+}
+
+static void submit(struct h2sess_session *s, struct push *p, bool flushing)
 {
 	int r;
 
@@ -210,7 +229,7 @@ static void submit(struct h2sess_session *s, struct push *p)
 		push_settle(s, p, H2SESS_OUTCOME_NOT_SENT, H2SESS_REASON_SESSION_CLOSING);
 		return;
 	}
-	r = submit_frames(s, p);
+	r = flushing && put_frame(s, p) ? 0 : submit_frames(s, p);
 	if (r == 0)
 		return;
 	p->dropped = true;
@@ -219,12 +238,22 @@ static void submit(struct h2sess_session *s, struct push *p)
 		push_settle(s, p, H2SESS_OUTCOME_NOT_SENT, p->reason);
 }
 
-void session_push_submit(struct h2sess_session *s)
+static void submit_all(struct h2sess_session *s, bool flushing)
 {
 	if (!s->ng || s->destroyed || conn_blocked(s->conn))
 		return;
 	while (!list_empty(&s->pushes))
-		submit(s, container_of(s->pushes.next, struct push, link));
+		submit(s, container_of(s->pushes.next, struct push, link), flushing);
+}
+
+void session_push_submit(struct h2sess_session *s)
+{
+	submit_all(s, false);
+}
+
+void session_push_flush(struct h2sess_session *s)
+{
+	submit_all(s, true);
 }
 
 /* ---- what nghttp2 and the connection report -------------------------------------------------- */

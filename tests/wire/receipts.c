@@ -94,6 +94,7 @@ struct call {
 	enum then before; /* CLOSE, DESTROY */
 	enum then then;
 	size_t n;		  /* pushes; 0 = 1 */
+	const char *const *alts;  /* one for each; NULL: push.alt */
 	struct receipt *receipts; /* of the pool: a late word must find its place */
 	uint64_t push_id;
 	int result;
@@ -119,6 +120,8 @@ static void push(struct h2sess_session *s, void *user)
 	for (i = 0; i < (call->n ? call->n : 1); i++) {
 		call->push.fn = on_outcome;
 		call->push.user = &call->receipts[i];
+		if (call->alts)
+			call->push.alt = call->alts[i];
 		call->result = h2sess_session_push(s, &call->push, &call->push_id);
 	}
 	end(s, call, call->then);
@@ -378,6 +381,41 @@ static void outcomes_come_in_the_order_of_the_pushes(void **state)
 		expect(&call.receipts[i], 2, H2SESS_OUTCOME_RECEIVED, H2SESS_REASON_NONE);
 		assert_int_equal(call.receipts[i].place, i + 1);
 	}
+	client_free(c);
+}
+
+#define LARGE 16000
+
+/* More than a flush gathers, so not all of them go the same way. */
+static void large_frames_leave_in_the_order_of_the_pushes(void **state)
+{
+	static char texts[8][LARGE + 1];
+	const char *alts[8];
+	char id[H2SESS_SESSION_ID_MAX];
+	struct client *c = test_server_ready(server, NULL, id);
+	const struct frame *frame;
+	struct call call;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 8; i++) {
+		memset(texts[i], 'a' + (int)i, LARGE);
+		alts[i] = texts[i];
+	}
+	call_init(&call, 0);
+	call.n = 8;
+	call.alts = alts;
+	run(id, &call);
+	for (i = 0; i < 8; i++) {
+		frame = client_await(c, FRAME_ALTSVC);
+		assert_int_equal(frame->length, 2 + strlen(ORIGIN) + LARGE);
+		assert_memory_equal(frame->payload + 2, ORIGIN, strlen(ORIGIN));
+		assert_memory_equal(frame->payload + 2 + strlen(ORIGIN), texts[i], LARGE);
+	}
+	client_await(c, FRAME_PING);
+	assert_true(client_fence(c));
+	for (i = 0; i < 8; i++)
+		expect(&call.receipts[i], 2, H2SESS_OUTCOME_RECEIVED, H2SESS_REASON_NONE);
 	client_free(c);
 }
 
@@ -800,6 +838,7 @@ int main(void)
 		cmocka_unit_test(one_barrier_follows_all_frames_of_a_flush),
 		cmocka_unit_test(at_most_one_barrier_is_in_flight),
 		cmocka_unit_test(outcomes_come_in_the_order_of_the_pushes),
+		cmocka_unit_test(large_frames_leave_in_the_order_of_the_pushes),
 		cmocka_unit_test(not_sent_stream_closed),
 		cmocka_unit_test(not_sent_stream_reset_by_the_peer),
 		cmocka_unit_test(not_sent_session_closing),
