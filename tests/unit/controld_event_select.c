@@ -311,6 +311,70 @@ static void texts_are_bounded(void **state)
 	assert_non_null(facts_by_number(&house->book, first + i));
 }
 
+static void take(struct events *events, const char *type, unsigned session, const char *at)
+{
+	const struct boot boot = {.name = "edge1", .boot = BOOT};
+	char id[32];
+	json_t *params;
+
+	snprintf(id, sizeof(id), BOOT "-%u", session * 64);
+	params = json_pack("{s:s, s:s, s:o, s:{s:s, s:s+}}", "type", type, "session", id, "at",
+			   json_of(at), "data", "id", id, "servername", id, ".example");
+	assert_non_null(params);
+	events_take(events, &boot, params);
+	json_decref(params);
+}
+
+/* So many that globs are asked once a session: the same as one by one. */
+static void many_are_counted_as_few_are(void **state)
+{
+	static const char *const agents[] = {"curl/8", "wget/1", "Curl/7"};
+	static const struct {
+		const char *query;
+		int64_t count;
+	} rows[] = {
+		{"userAgent=curl*", 2000},
+		{"userAgent=wget*", 1000},
+		{"userAgent=*", 3000},
+		{"sni=*-64.example", 1000},
+		{"sni=*.example&userAgent=x", 0},
+		{"userAgent=curl*&openStreams=500", 1000},
+		{"sample=100&openStreams=999", 3},
+		{"label=a=b", -1},
+	};
+	struct event_filter filter = {0};
+	struct events events;
+	uint64_t from;
+	const char *field;
+	char at[160];
+
+	(void)state;
+	memset(filter.types, 1, sizeof(filter.types));
+	assert_int_equal(events_init(&events, 16, 1 << 20), 0);
+	for (unsigned i = 0; i < 3; i++)
+		take(&events, "connect", i, AT(0, 0, 0, false, 0));
+	from = events.seq + 1;
+	for (unsigned i = 0; i < 3000; i++) {
+		snprintf(at, sizeof(at),
+			 "{\"openStreams\":%u,\"requested\":true,\"labelChanges\":1,\"userAgent\":"
+			 "\"%s\"}",
+			 i / 3, agents[i % 3]);
+		take(&events, "goaway", i % 3, at);
+	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t sum = 0;
+
+		filter.select = select_of(rows[i].query, &field);
+		assert_non_null(filter.select);
+		assert_int_equal(events_count(&events, &filter, from, events.seq), rows[i].count);
+		for (uint64_t seq = from; seq <= events.seq; seq += 500)
+			sum += events_count(&events, &filter, seq, seq + 499);
+		assert_int_equal(sum, rows[i].count < 0 ? -6 : rows[i].count);
+		event_select_free(filter.select);
+	}
+	events_done(&events);
+}
+
 static void what_is_no_value_is_refused(void **state)
 {
 	static const struct {
@@ -361,6 +425,7 @@ int main(void)
 		TEST(samples_are_those_of_the_workers),
 		TEST(a_worker_is_its_name_and_its_boot_id),
 		TEST(texts_are_bounded),
+		TEST(many_are_counted_as_few_are),
 		TEST(what_is_no_value_is_refused),
 	};
 
