@@ -204,7 +204,6 @@ struct draft {
 	const char *time; /* NULL: now */
 	struct event_subject subject;
 	json_int_t stream;  /* 0: none */
-	const json_t *at;   /* of rpc.md; NULL: not told */
 	const json_t *data; /* NULL: {} */
 };
 
@@ -245,21 +244,22 @@ static uint32_t number_of(struct events *events, const struct draft *draft)
 	if (!facts)
 		return FACTS_LOST;
 	if (of->session)
-		facts_hear(&events->facts, facts, draft->at,
+		facts_hear(&events->facts, facts, draft->subject.at,
 			   draft->type == EVENT_CONNECT ? draft->data : NULL);
 	return facts->number;
 }
 
 static struct trace trace_of(struct events *events, const struct draft *draft)
 {
-	return (struct trace){draft->type, number_of(events, draft), moment_read(draft->at)};
+	return (struct trace){draft->type, number_of(events, draft),
+			      moment_read(draft->subject.at)};
 }
 
 /* What the store keeps beside an event, to be freed; NULL: nothing, or out of memory. */
 static char *write_about(const struct draft *draft)
 {
 	const struct event_subject *of = &draft->subject;
-	json_t *about = of->session ? moment_keep(draft->at) : NULL;
+	json_t *about = of->session ? moment_keep(draft->subject.at) : NULL;
 	char *text;
 
 	if (!of->session && of->boot)
@@ -324,9 +324,9 @@ void events_take(struct events *events, const struct boot *boot, json_t *params)
 		.time = json_string_value(json_object_get(params, "time")),
 		.subject = {.worker = boot->name,
 			    .boot = boot->boot,
-			    .session = json_string_value(json_object_get(params, "session"))},
+			    .session = json_string_value(json_object_get(params, "session")),
+			    .at = json_object_get(params, "at")},
 		.stream = json_integer_value(json_object_get(params, "stream")),
-		.at = json_object_get(params, "at"),
 		.data = json_object_get(params, "data"),
 	};
 
@@ -383,11 +383,12 @@ static struct trace restore_trace(struct events *events, int type, const char *j
 	bool has_session = find_member(json, ",\"session\":\"", session, sizeof(session));
 	json_t *object = telling ? json_loads(json, 0, NULL) : NULL;
 	json_t *at = about ? json_loads(about, 0, NULL) : NULL;
-	struct draft draft = {.type = type, .at = at, .data = json_object_get(object, "data")};
+	struct draft draft = {.type = type, .data = json_object_get(object, "data")};
 	struct trace trace;
 
 	draft.subject.worker = has_worker ? worker : NULL;
 	draft.subject.session = has_session ? session : NULL;
+	draft.subject.at = at;
 	draft.subject.boot = has_session ? NULL : boot_of(at, draft.data);
 	trace = trace_of(events, &draft);
 	json_decref(object);

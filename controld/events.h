@@ -93,6 +93,7 @@ struct event_subject {
 	const char *worker;
 	const char *boot;
 	const char *session;
+	const json_t *at; /* what the session was like, of rpc.md; NULL: not told */
 };
 
 /* Add an event; data is taken, may be NULL. subject NULL: of nobody. */

@@ -81,8 +81,10 @@ static void take_one(struct pushes *pushes, struct push *push, const json_t *par
 
 	if (number < 0)
 		number = (int)push_outcome(push);
+	push->at = json_object_get(one, "at");
 	push_settle_one(pushes, push, (enum push_outcome)number,
 			json_string_value(json_object_get(one, "reason")), done);
+	push->at = NULL;
 }
 
 /* ---- many ------------------------------------------------------------------------------------ */

@@ -121,7 +121,7 @@ json_t *push_dry_answer(const struct push *push)
 void push_tell(struct pushes *pushes, struct push *push)
 {
 	bool running = push->state == PUSH_STATE_RUNNING;
-	struct event_subject subject = {.session = push->session};
+	struct event_subject subject = {.session = push->session, .at = push->at};
 	json_t *data = push_json(push);
 
 	if (push->part_count == 1) {

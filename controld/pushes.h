@@ -51,7 +51,8 @@ struct push {
 	struct list waiters;	   /* struct waiter.link */
 	char id[PUSH_ID_MAX + 1];
 	enum push_kind kind;
-	char *session; /* NULL: a fan-out */
+	char *session;	  /* NULL: a fan-out */
+	const json_t *at; /* what it is like, while an update that says so is taken; else NULL */
 	char *by;
 	char *request; /* what was asked for, JSON, in the words of push.start; or NULL: not known */
 	uint64_t seq; /* the order that they were made in, over restarts, whatever the clock said */

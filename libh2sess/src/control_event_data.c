@@ -134,33 +134,6 @@ static bool tell_news(struct control_event *made, struct h2sess_session *s, bool
 	return ok;
 }
 
-static struct event_moment moment_of(const struct h2sess_session *s)
-{
-	return (struct event_moment){
-		.age_ms = session_age_ms(s),
-		.idle_ms = session_idle_ms(s),
-		.label_changes = s->label_changes,
-		.open_streams = h2sess_session_open_streams(s),
-		.origins = s->n_origin_set,
-		.requested = s->user_agent_known,
-	};
-}
-
-static json_t *at_json(const struct control_event *ev)
-{
-	const struct event_moment *at = &ev->at;
-	json_t *object = ev->news ? json_incref(ev->news) : json_object();
-	bool ok;
-
-	ok = value_put(object, "ageMs", json_integer((json_int_t)at->age_ms));
-	ok &= value_put(object, "idleMs", json_integer((json_int_t)at->idle_ms));
-	ok &= value_put(object, "openStreams", json_integer((json_int_t)at->open_streams));
-	ok &= value_put(object, "requested", json_boolean(at->requested));
-	ok &= value_put(object, "labelChanges", json_integer((json_int_t)at->label_changes));
-	ok &= value_put(object, "origins", json_integer((json_int_t)at->origins));
-	return value_if(ok, object);
-}
-
 /* ---- the event ------------------------------------------------------------------------------- */
 
 static json_t *data_of(enum event_id id, const struct h2sess_event *ev, const char *worker)
@@ -206,7 +179,7 @@ struct control_event *control_event_new(const struct h2sess_event *ev, const cha
 
 	if (!made)
 		return NULL;
-	made->at = moment_of(ev->session);
+	made->at = event_moment_of(ev->session);
 	told = tell_news(made, ev->session, in_data, generation);
 	made->data = data_of(id, ev, worker);
 	made->custom_type = id == EVENT_CUSTOM ? mem_strdup(ev->name) : NULL;
@@ -233,7 +206,7 @@ json_t *control_event_params(struct control_event *ev)
 	ok &= value_put(params, "session", json_string(ev->session));
 	if (ev->stream > 0)
 		ok &= value_put(params, "stream", json_integer(ev->stream));
-	ok &= value_put(params, "at", at_json(ev));
+	ok &= value_put(params, "at", event_moment_json(&ev->at, ev->news));
 	ok &= value_put(params, "data", json_incref(ev->data));
 	return value_if(ok, params);
 }

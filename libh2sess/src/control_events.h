@@ -2,6 +2,7 @@
 #ifndef H2SESS_CONTROL_EVENTS_H
 #define H2SESS_CONTROL_EVENTS_H
 
+#include "event_moment.h"
 #include "list.h"
 
 #include <h2sess/h2sess.h>
@@ -11,16 +12,6 @@
 
 #define CONTROL_EVENTS_MAX 8192				  /* events that wait for the daemon */
 #define CONTROL_EVENT_BYTES_MAX ((size_t)8 * 1024 * 1024) /* memory that they hold, about */
-
-/* What the session was like. */
-struct event_moment {
-	uint64_t age_ms;
-	uint64_t idle_ms;
-	uint64_t label_changes;
-	size_t open_streams;
-	size_t origins;
-	bool requested; /* it has had its first request */
-};
 
 /* One event on its way to the daemon. */
 struct control_event {

@@ -68,6 +68,8 @@ struct verdict {
 static void on_outcome(struct h2sess_session *s, enum h2sess_outcome outcome, int reason,
 		       void *user)
 {
+	if (s)
+		push_record_set_moment(user, event_moment_of(s));
 	if (push_record_settle(user, outcome, reason, !s))
 		push_record_unref(user);
 }
@@ -85,6 +87,7 @@ static int submit(struct h2sess_session *s, const struct h2sess_push *push,
 	push_record_unref(record);
 	if (r != H2SESS_EBACKLOGGED)
 		return r;
+	push_record_set_moment(record, event_moment_of(s));
 	push_record_settle(record, H2SESS_OUTCOME_NOT_SENT, H2SESS_REASON_BACKLOGGED, false);
 	return 0;
 }

@@ -104,6 +104,14 @@ static void mark(struct push_record *record)
 	book->wake(book->user);
 }
 
+void push_record_set_moment(struct push_record *record, struct event_moment at)
+{
+	uv_mutex_lock(&record->book->lock);
+	record->at = at;
+	record->has_at = true;
+	uv_mutex_unlock(&record->book->lock);
+}
+
 bool push_record_settle(struct push_record *record, enum h2sess_outcome outcome, int reason,
 			bool ended)
 {
@@ -113,6 +121,7 @@ bool push_record_settle(struct push_record *record, enum h2sess_outcome outcome,
 	record->outcome = outcome;
 	record->reason = reason;
 	record->done = last;
+	record->has_at &= !ended;
 	mark(record);
 	uv_mutex_unlock(&record->book->lock);
 	return last;
@@ -271,7 +280,12 @@ void push_book_close(struct push_book *book)
 /* With the lock held. */
 static struct push_state state_of(const struct push_record *record)
 {
-	return (struct push_state){record, record->outcome, record->reason, record->done};
+	return (struct push_state){.record = record,
+				   .outcome = record->outcome,
+				   .reason = record->reason,
+				   .done = record->done,
+				   .has_at = record->has_at,
+				   .at = record->at};
 }
 
 bool push_book_take_update(struct push_book *book, struct push_state *ret)
@@ -304,6 +318,8 @@ static json_t *session_entry(const struct push_state *state)
 	ok = value_put(entry, "session", json_string(state->record->session));
 	ok &= value_put(entry, "outcome", json_string(h2sess_outcome_name((int)state->outcome)));
 	ok &= value_put(entry, "reason", json_string(reason ? reason : ""));
+	if (state->has_at)
+		ok &= value_put(entry, "at", event_moment_json(&state->at, NULL));
 	return value_if(ok, entry);
 }
 
@@ -336,6 +352,7 @@ static bool hello_state(struct push_record *record, struct push_state *ret)
 
 	uv_mutex_lock(&record->book->lock);
 	*ret = state_of(record);
+	ret->has_at = false; /* it is another moment by now */
 	told = record->answered && !(record->done && record->confirmed);
 	uv_mutex_unlock(&record->book->lock);
 	record->in_hello = told && ret->done;

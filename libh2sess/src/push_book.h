@@ -2,6 +2,7 @@
 #ifndef H2SESS_PUSH_BOOK_H
 #define H2SESS_PUSH_BOOK_H
 
+#include "event_moment.h"
 #include "list.h"
 
 #include <h2sess/h2sess.h>
@@ -43,7 +44,9 @@ struct push_record {
 	enum h2sess_outcome outcome;
 	int reason;
 	bool done;
-	bool changed;  /* since its last update */
+	bool changed; /* since its last update */
+	bool has_at;  /* the session told what it was like at this outcome */
+	struct event_moment at;
 	bool answered; /* updates may follow */
 
 	atomic_uint references;
@@ -56,6 +59,8 @@ struct push_state {
 	enum h2sess_outcome outcome;
 	int reason;
 	bool done;
+	bool has_at;
+	struct event_moment at;
 };
 
 /* `wake` is called, on any thread, when there are updates to take. */
@@ -90,6 +95,8 @@ json_t *push_state_json(const struct push_state *state);
 
 void push_record_ref(struct push_record *record);
 void push_record_unref(struct push_record *record);
+/* What its session is like at the outcome that follows; its thread. */
+void push_record_set_moment(struct push_record *record, struct event_moment at);
 /*
  * An outcome; any thread. ended: the session is gone, so nothing more can become of it. Returns
  * whether it was the last one.

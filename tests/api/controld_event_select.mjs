@@ -181,6 +181,26 @@ test('a snapshot asks the workers for all of it', () => withWorker([], async (da
 	stream.close();
 }));
 
+test('what became of a push is an event of its session, too', () => withWorker([], async (daemon, worker) => {
+	const session = worker.addSession(64, { streams: 0 });
+	worker.event('connect', session.id, session, at(0, 0, 0, false, 1));
+	await settled(worker);
+	const id = await idOf(daemon, 'connect');
+	worker.update = (...args) => {
+		const update = FakeWorker.prototype.update.apply(worker, args);
+		Object.assign(update.sessions[0], update.state === 'done' ? at(62, 1, 2, false, 1) : at(61, 0, 3, false, 1));
+		return update;
+	};
+	await daemon.post(`/v1/sessions/${session.id}/altsvc`, { alt: 'clear', origin: 'https://example.org', wait: 'received' });
+	const types = async (query) => (await resume(daemon, query, id)).map(({ type, data }) => (type === 'gap' ? data.reason : type));
+	for (const [query, expected] of [['minAge=60', ['push.progress', 'push.done']], ['minAge=62', ['push.done']], ['openStreams=3', ['push.progress']],
+		['idleFor=2', []], ['origin=https://example.org', ['push.progress', 'push.done']]])
+		assert.deepEqual(await types(`type=push.progress,push.done&${query}`), expected, query);
+	delete worker.update; // a worker that cannot tell
+	await daemon.post(`/v1/sessions/${session.id}/altsvc`, { alt: 'clear', origin: 'https://example.org', wait: 'received' });
+	assert.deepEqual(await types('type=push.done&minAge=60'), ['push.done', 'session_unknown']);
+}));
+
 test('events of no session are hidden by what sessions are', () => withWorker([], async (daemon, worker) => {
 	const streams = await Promise.all(['minAge=0', 'openStreams=0', 'sample=100', 'origin=https://a', 'userAgent=*', 'idleFor=0']
 		.map((query) => daemon.events(`?${query}`)));

@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Scene, get, getMany } from './rpc_support.mjs';
+import { Scene, get, getMany, pushScene, until } from './rpc_support.mjs';
 import { certificate, temporary } from '../interop/worker_support.mjs';
 
 const NUMBERS = ['ageMs', 'idleMs', 'labelChanges', 'openStreams', 'origins', 'requested'];
@@ -110,6 +110,16 @@ test('labels are told when they have changed', async (t) => {
 	await link.result('session.setLabels', { session, labels: { tier: null } });
 	const second = await now();
 	assert.deepEqual([second.labels, second.labelChanges], [{ site: 'a' }, 3]);
+});
+
+test('what became of a push says what its session was then', async (t) => {
+	const { link, client, session } = await pushScene(t);
+	client.request({ ':path': '/', ':method': 'POST' });
+	await until('the stream', async () => (await link.result('session.get', { session })).openStreams === 1);
+	await link.result('session.altsvc', { push: 'p-1', session, alt: 'clear', origin: 'https://example.org', lint: false });
+	const { sessions: [{ at }] } = await link.update('p-1', 'received');
+	assert.deepEqual(names(at), NUMBERS);
+	assert.deepEqual([at.openStreams, at.requested], [1, true]);
 });
 
 test('after the worker has dropped events a session tells all again', async (t) => {
