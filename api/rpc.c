@@ -17,10 +17,12 @@
  *   - not JSON, duplicate keys, a NUL: RPC_EPARSE; JSON that is no message: RPC_EINVALID;
  *   - no memory: RPC_ENOMEM, or NULL from the writers, which release what they were given.
  *
- * Lines are dumped through a callback into memory of malloc(), since json_dumps() would use
+ * Lines are written through a callback into memory of malloc(), since json_dumps() would use
  * whatever allocator the host has given to jansson, and the caller could not free() it.
  */
 #include "rpc.h"
+
+#include "json_write.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -311,7 +313,7 @@ void rpc_text_add(struct rpc_text *text, const char *data, size_t len)
 	text->len += len;
 }
 
-static int add_dumped(const char *data, size_t len, void *user)
+static int add_written(const char *data, size_t len, void *user)
 {
 	struct rpc_text *text = user;
 
@@ -321,9 +323,7 @@ static int add_dumped(const char *data, size_t len, void *user)
 
 void rpc_text_add_json(struct rpc_text *text, const json_t *value)
 {
-	const size_t form = JSON_COMPACT | JSON_ENCODE_ANY;
-
-	if (!value || json_dump_callback(value, add_dumped, text, form) < 0)
+	if (!value || json_write(value, add_written, text) < 0)
 		text->failed = true;
 }
 

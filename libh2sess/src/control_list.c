@@ -10,8 +10,9 @@
  *     LIST_LOOK of them looked at a turn, and keeps the first ones: as many as were asked for, and one
  *     to know of more;
  *   - each loop, from the last, which is at it, to the first, writes the objects of its own among
- *     them, LIST_MAKE a turn, as text: a value of each at a time is small, and in the cache;
- *   - the control thread puts the texts together, as far as they fit into an answer.
+ *     them, LIST_MAKE a turn, one after the other into a text: the value of one at a time is small,
+ *     and in the cache;
+ *   - the control thread puts an answer together of the texts, in order, as far as they fit.
  * What can go wrong:
  *   - a selector, limit or id that is wrong: an error that names it;
  *   - a session ends between the two visits: it is left out, the page is one shorter;
@@ -35,6 +36,12 @@
 #define LIST_MAKE 32			  /* objects written in one */
 #define LIST_WEIGHT (RPC_LINE_MAX - 4096) /* bytes of objects in an answer */
 
+/* Where the object of a session is in the text of its loop. */
+struct piece {
+	size_t start;
+	size_t len; /* 0: not written, or the session has ended */
+};
+
 struct list_state {
 	struct selector selector;
 	size_t limit;
@@ -44,18 +51,21 @@ struct list_state {
 	uint64_t cursor; /* the last one looked at in this loop */
 	size_t taken;	 /* noted of this loop */
 	size_t made;	 /* index of found that is written next */
-	size_t weight;	 /* of what this loop has written */
 	uint64_t *found; /* room for 2 * (limit + 1): what is kept, and one loop's */
 	size_t n_found;
-	struct rpc_text *texts; /* of found; empty: not written, or its session has ended */
+	struct piece *pieces;	/* of found */
+	struct rpc_text *texts; /* of each loop; a comma follows each object */
+	struct rpc_text object; /* the one that is being written */
 	bool failed;		/* an object could not be written */
 };
 
 static void state_free(struct list_state *state)
 {
-	for (size_t i = 0; state->texts && i < state->limit; i++)
+	for (size_t i = 0; state->texts && i < state->loops; i++)
 		free(state->texts[i].data);
+	free(state->object.data);
 	selector_done(&state->selector);
+	mem_free(state->pieces);
 	mem_free(state->texts);
 	mem_free(state->found);
 	mem_free(state);
@@ -79,32 +89,36 @@ static void add(struct rpc_text *line, const char *text)
 	rpc_text_add(line, text, strlen(text));
 }
 
-/* What a text takes of an answer: itself and its comma. */
-static size_t weight_of(const struct rpc_text *text)
+static size_t loop_of(uint64_t number)
 {
-	return text->len + 1;
+	return number & ((1u << SESSION_LOOP_BITS) - 1);
 }
 
-/*
- * Returns the index of found that did not go in, or n_found. The first always does, so that the
- * pages go on; what a loop did not write for its weight lies behind what does not fit.
- */
-static size_t add_sessions(struct list_state *state, struct rpc_text *line)
+/* Does an object of len bytes have a place behind what weighs that much? The first always does, so
+ * that the pages go on. */
+static bool fits(size_t weight, size_t len)
+{
+	return weight == 0 || weight + len + 1 <= LIST_WEIGHT;
+}
+
+/* Returns the index of found that did not go in, or n_found. */
+static size_t add_sessions(const struct list_state *state, struct rpc_text *line)
 {
 	size_t weight = 0;
 	size_t i;
 
-	for (i = 0; i < state->n_found && i < state->limit && weight <= LIST_WEIGHT; i++) {
-		const struct rpc_text *text = &state->texts[i];
+	for (i = 0; i < state->n_found && i < state->limit; i++) {
+		const struct rpc_text *text = &state->texts[loop_of(state->found[i])];
+		const struct piece *piece = &state->pieces[i];
 
-		if (text->len == 0)
+		if (piece->len == 0)
 			continue;
-		if (weight > 0 && weight + weight_of(text) > LIST_WEIGHT)
+		if (!fits(weight, piece->len))
 			break;
 		if (weight > 0)
 			add(line, ",");
-		rpc_text_add(line, text->data, text->len);
-		weight += weight_of(text);
+		rpc_text_add(line, text->data + piece->start, piece->len);
+		weight += piece->len + 1;
 	}
 	return i;
 }
@@ -155,20 +169,27 @@ static void visit(struct control_request *request, loop_fn *fn)
 	control_request_return(request, list_finish);
 }
 
-static bool is_of(uint64_t number, size_t loop)
+/*
+ * Write the object of found[made]. Returns false when the loop has written enough: the piece is
+ * noted, and is where the answer ends, since what this loop has before it is in the answer too.
+ */
+static bool write_session(struct list_state *state, struct h2sess_session *s, const char *worker)
 {
-	return (number & ((1u << SESSION_LOOP_BITS) - 1)) == loop;
-}
+	struct rpc_text *text = &state->texts[state->loop];
+	struct rpc_text *object = &state->object;
+	json_t *value = session_json(s, worker);
 
-static void write_session(struct list_state *state, struct h2sess_session *s, const char *worker)
-{
-	struct rpc_text *text = &state->texts[state->made];
-	json_t *object = session_json(s, worker);
-
-	rpc_text_add_json(text, object);
-	json_decref(object);
-	state->weight += weight_of(text);
+	object->len = 0;
+	rpc_text_add_json(object, value);
+	json_decref(value);
+	state->pieces[state->made] = (struct piece){.start = text->len, .len = object->len};
+	state->failed |= object->failed;
+	if (state->failed || !fits(text->len, object->len))
+		return false;
+	rpc_text_add(text, object->data, object->len);
+	rpc_text_add(text, ",", 1);
 	state->failed |= text->failed;
+	return true;
 }
 
 /* Returns whether the loop is through with its own. */
@@ -180,15 +201,13 @@ static bool write_sessions(struct list_state *state, struct loop *loop, const ch
 		uint64_t number = state->found[state->made];
 		struct h2sess_session *s;
 
-		if (!is_of(number, state->loop))
+		if (loop_of(number) != state->loop)
 			continue;
-		if (state->weight > LIST_WEIGHT)
-			return true;
 		if (budget-- == 0)
 			return false;
 		s = session_table_find(&loop->table, number);
-		if (s)
-			write_session(state, s, worker);
+		if (s && !write_session(state, s, worker))
+			return true;
 	}
 	return true;
 }
@@ -204,7 +223,6 @@ static void write_some(struct loop *loop, void *arg)
 		return;
 	}
 	state->made = 0;
-	state->weight = 0;
 	if (state->loop == 0) {
 		control_request_return(request, list_answer);
 		return;
@@ -318,8 +336,9 @@ static int state_new(struct control_request *request, const char **ret_field)
 	if (r == 0) {
 		state->loops = server_loops(request->control->server);
 		state->found = mem_calloc(2 * (state->limit + 1), sizeof(*state->found));
-		state->texts = mem_calloc(state->limit, sizeof(*state->texts));
-		if (!state->found || !state->texts)
+		state->pieces = mem_calloc(state->limit, sizeof(*state->pieces));
+		state->texts = mem_calloc(state->loops, sizeof(*state->texts));
+		if (!state->found || !state->pieces || (!state->texts && state->loops > 0))
 			r = H2SESS_ENOMEM;
 	}
 	if (r < 0)

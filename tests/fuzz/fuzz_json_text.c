@@ -2,10 +2,12 @@
 /*
  * Any bytes into the scanner of JSON texts, with jansson beside it. What the scanner takes jansson
  * takes, and the members that it finds have the values that jansson finds. What jansson takes, and
- * is within the scanner's limits, the scanner takes as jansson writes it.
+ * is within the scanner's limits, the scanner takes as jansson writes it. And what jansson reads, of
+ * whatever type, our writer writes as jansson does.
  */
 #include <jansson.h>
 #include <json_text.h>
+#include <json_write.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +89,41 @@ static void expect_taken(const json_t *root, size_t flags)
 	free(text);
 }
 
+/* What is left of jansson's text, which ours must be the same as. */
+struct expected {
+	const char *at;
+	size_t len;
+};
+
+static int expect_piece(const char *data, size_t len, void *user)
+{
+	struct expected *expected = user;
+
+	if (len > expected->len || memcmp(data, expected->at, len) != 0)
+		abort();
+	expected->at += len;
+	expected->len -= len;
+	return 0;
+}
+
+static void compare_writers(const uint8_t *data, size_t size)
+{
+	json_t *value = json_loadb((const char *)data, size, JSON_DECODE_ANY, NULL);
+	struct expected expected;
+	char *text;
+
+	if (!value)
+		return;
+	text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+	if (!text)
+		abort();
+	expected = (struct expected){.at = text, .len = strlen(text)};
+	if (json_write(value, expect_piece, &expected) < 0 || expected.len > 0)
+		abort();
+	free(text);
+	json_decref(value);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct json_member members[] = {{.key = "result"}, {.key = "id"}, {.key = "a"}};
@@ -103,5 +140,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		expect_taken(root, JSON_ENSURE_ASCII | JSON_INDENT(2));
 	}
 	json_decref(root);
+	compare_writers(data, size);
 	return 0;
 }
