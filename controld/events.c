@@ -243,10 +243,11 @@ static uint32_t number_of(struct events *events, const struct draft *draft)
 	facts = facts_of(&events->facts, of->worker, of->session ? NULL : of->boot, of->session);
 	if (!facts)
 		return FACTS_LOST;
+	facts->ended |= draft->type == EVENT_CLOSE;
 	if (of->session)
 		facts_hear(&events->facts, facts, draft->subject.at,
 			   draft->type == EVENT_CONNECT ? draft->data : NULL);
-	return facts->number;
+	return facts->number ? facts->number : FACTS_LOST;
 }
 
 static struct trace trace_of(struct events *events, const struct draft *draft)

@@ -12,8 +12,9 @@
  * Labels change: an event says after how many changes it came, and the last of them are kept. So what
  * is learnt late makes what came before it known, and nothing is judged by what was different then.
  *
- * Failure modes: more than FACTS_MAX or FACTS_BYTES_MAX: the oldest entries are forgotten, and events
- * with their numbers can not be judged any more: readers that choose are told of a gap. No memory:
+ * Failure modes: more than FACTS_MAX or FACTS_BYTES_MAX: the oldest entries whose sessions have ended
+ * are forgotten, those that live get a new number, and events with the old ones can not be judged any
+ * more: readers that choose are told of a gap. No memory:
  * the event's number is FACTS_LOST, which is the same.
  */
 #include "facts.h"
@@ -26,7 +27,7 @@
 
 int facts_init(struct facts_book *book)
 {
-	*book = (struct facts_book){0};
+	*book = (struct facts_book){.first = 1};
 	book->ring = calloc(FACTS_MAX, sizeof(struct facts *));
 	return book->ring ? 0 : -1;
 }
@@ -72,9 +73,36 @@ static void release(struct facts_book *book, struct facts *facts)
 	name_of(name, sizeof(name), facts->worker, facts->boot, facts->session);
 	if (table_get(&book->by_name, name) == facts)
 		table_remove(&book->by_name, name);
-	book->ring[facts->number % FACTS_MAX] = NULL;
 	book->bytes -= facts->weight;
 	facts_free(facts);
+}
+
+/* There is room for it. */
+static void enter(struct facts_book *book, struct facts *facts)
+{
+	facts->number = ++book->last;
+	book->ring[facts->number % FACTS_MAX] = facts;
+}
+
+static uint32_t count(const struct facts_book *book)
+{
+	return book->last - book->first + 1; /* when numbers begin anew, too */
+}
+
+/* Forget one, if there is any but `keep`, which may be NULL. */
+static void forget_one(struct facts_book *book, const struct facts *keep)
+{
+	for (unsigned passed = 0; count(book) > (keep ? 1 : 0); passed++) {
+		struct facts **place = &book->ring[book->first++ % FACTS_MAX], *oldest = *place;
+
+		*place = NULL;
+		if (oldest == keep || (!oldest->ended && passed < FACTS_PASSED_MAX)) {
+			enter(book, oldest);
+			continue;
+		}
+		release(book, oldest);
+		return;
+	}
 }
 
 void facts_done(struct facts_book *book)
@@ -103,9 +131,9 @@ static struct facts *add(struct facts_book *book, const char *name, const char *
 		snprintf(facts->boot, sizeof(facts->boot), "%s", boot);
 	else if (dash)
 		snprintf(facts->boot, sizeof(facts->boot), "%.*s", (int)(dash - session), session);
-	facts->number = ++book->last;
-	release(book, book->ring[facts->number % FACTS_MAX]);
-	book->ring[facts->number % FACTS_MAX] = facts;
+	if (count(book) >= FACTS_MAX)
+		forget_one(book, NULL);
+	enter(book, facts);
 	return facts;
 }
 
@@ -126,7 +154,7 @@ const struct facts *facts_by_number(const struct facts_book *book, uint32_t numb
 {
 	const struct facts *facts = book->ring[number % FACTS_MAX];
 
-	return number && facts && facts->number == number ? facts : NULL;
+	return facts && facts->number == number && number && number != FACTS_LOST ? facts : NULL;
 }
 
 /* ---- what they are like ---------------------------------------------------------------------- */
@@ -165,10 +193,8 @@ static void weigh(struct facts_book *book, struct facts *facts)
 		facts->weight += sizeof(json_t) + weigh_json(labels);
 	}
 	book->bytes += facts->weight;
-	if (book->last - book->first >= FACTS_MAX)
-		book->first = book->last - FACTS_MAX + 1;
-	for (; book->bytes > FACTS_BYTES_MAX && book->first < facts->number; book->first++)
-		release(book, book->ring[book->first % FACTS_MAX]);
+	while (book->bytes > FACTS_BYTES_MAX && count(book) > 1)
+		forget_one(book, facts);
 }
 
 static char *copy_string(const json_t *value)

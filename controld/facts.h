@@ -9,17 +9,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FACTS_MAX 65536		    /* whom events are of: the oldest is forgotten for a new one */
+#define FACTS_MAX \
+	65536 /* whom events are of: the oldest that has ended is forgotten for a new one */
 #define FACTS_BYTES_MAX (64u << 20) /* octets of their texts, about: likewise */
-#define FACTS_USER_AGENT_MAX 2044   /* octets; a longer one may have been cut by its worker */
+#define FACTS_PASSED_MAX \
+	64 /* of those that live, to find one that has ended; then it is the oldest */
+#define FACTS_USER_AGENT_MAX 2044 /* octets; a longer one may have been cut by its worker */
 #define FACTS_LABELS_MAX 16   /* changes of a session's labels that are remembered, the latest */
 #define FACTS_LOST UINT32_MAX /* a number for whom there was no memory */
 
 /* Whom an event is of: a session, or with session "" a worker itself. */
 struct facts {
-	uint32_t number; /* from 1 on, never used twice */
-	bool known;	 /* encrypted, peer, servername, alpn, labels were told */
+	uint32_t
+		number; /* another one when it was passed over; none comes again in EVENT_HISTORY */
+	bool known;	/* encrypted, peer, servername, alpn, labels were told */
 	bool encrypted;
+	bool ended;	 /* its close was heard */
 	bool agent_told; /* the user agent was: it is decided, and never another one */
 	char worker[64];
 	char boot[64]; /* "": not known */
@@ -36,9 +41,9 @@ struct facts {
 
 /* What the events' sessions are like, by the numbers that the log keeps. */
 struct facts_book {
-	struct facts **ring; /* number % FACTS_MAX */
-	uint32_t last;
-	uint32_t first;	      /* the oldest that may be there */
+	struct facts **ring;  /* number % FACTS_MAX */
+	uint32_t first;	      /* numbers from here ... */
+	uint32_t last;	      /* ... to here may be there: FACTS_MAX of them */
 	size_t bytes;	      /* of the weights */
 	struct table by_name; /* a session's id; @ and a worker's boot id; @@ and its name */
 };

@@ -375,6 +375,50 @@ static void many_are_counted_as_few_are(void **state)
 	events_done(&events);
 }
 
+static void begin(struct house *house, unsigned n, bool ended)
+{
+	struct facts *facts;
+	char id[32];
+
+	snprintf(id, sizeof(id), BOOT "-%u", 1000 + n);
+	facts = facts_of(&house->book, "edge1", NULL, id);
+	assert_non_null(facts);
+	facts->ended = ended;
+}
+
+/* A long-lived session among many short ones is known as long as it lives. */
+static void who_lives_is_not_forgotten_for_who_has_ended(void **state)
+{
+	struct house *house = *state;
+	uint32_t before = house->facts->number;
+
+	hear(house, "{\"userAgent\":\"curl/8\"}");
+	for (unsigned i = 0; i < 3 * FACTS_MAX; i++)
+		begin(house, i, true);
+	assert_ptr_equal(facts_of(&house->book, "edge1", NULL, BOOT "-64"), house->facts);
+	assert_ptr_equal(facts_by_number(&house->book, house->facts->number), house->facts);
+	assert_int_equal(judge(house, "userAgent=curl*", AT(1, 0, 1, true, 0)), EVENT_SHOWN);
+	assert_null(facts_by_number(&house->book, before)); /* that was long ago */
+	assert_int_equal(house->book.by_name.used, FACTS_MAX);
+}
+
+/* More than there is room for live: the oldest go. Numbers begin anew meanwhile. */
+static void too_many_that_live_are_bounded(void **state)
+{
+	struct house *house = *state;
+
+	house->book.last = UINT32_MAX - 100;
+	house->book.first = house->book.last + 1;
+	house->book.ring[house->facts->number % FACTS_MAX] = NULL;
+	house->facts->number = ++house->book.last;
+	house->book.ring[house->facts->number % FACTS_MAX] = house->facts;
+	for (unsigned i = 0; i < FACTS_MAX + 1000; i++)
+		begin(house, i, false);
+	assert_int_equal(house->book.by_name.used, FACTS_MAX);
+	assert_null(facts_by_number(&house->book, 0));
+	assert_null(facts_by_number(&house->book, FACTS_LOST));
+}
+
 static void what_is_no_value_is_refused(void **state)
 {
 	static const struct {
@@ -426,6 +470,8 @@ int main(void)
 		TEST(a_worker_is_its_name_and_its_boot_id),
 		TEST(texts_are_bounded),
 		TEST(many_are_counted_as_few_are),
+		TEST(who_lives_is_not_forgotten_for_who_has_ended),
+		TEST(too_many_that_live_are_bounded),
 		TEST(what_is_no_value_is_refused),
 	};
 
