@@ -231,35 +231,21 @@ static void on_row(void *user, const char *name, const void *value, size_t len)
 	json_decref(row);
 }
 
-static int compare_age(const void *a, const void *b)
+static int compare_age(const struct list *a, const struct list *b)
 {
-	const struct key *x = *(struct key *const *)a, *y = *(struct key *const *)b;
+	uint64_t x = container_of(a, struct key, link)->seq;
+	uint64_t y = container_of(b, struct key, link)->seq;
 
-	return (x->seq > y->seq) - (x->seq < y->seq);
+	return (x > y) - (x < y);
 }
 
 /* Rows come by name, keys are kept by age. */
-static int sort_by_age(struct keys *keys)
-{
-	struct key **all = calloc(keys->by_name.used + 1, sizeof(struct key *));
-	size_t n = 0;
-
-	if (!all)
-		return -1;
-	list_for_each(at, &keys->list)
-		all[n++] = container_of(at, struct key, link);
-	qsort(all, n, sizeof(struct key *), compare_age);
-	list_init(&keys->list);
-	for (size_t i = 0; i < n; i++)
-		list_append(&keys->list, &all[i]->link);
-	keys->seq = n ? all[n - 1]->seq : 0;
-	free(all);
-	return 0;
-}
-
 int keys_load(struct keys *keys, char *why)
 {
 	if (store_each(keys->controld->store, STORE_KEYS, on_row, keys, why) < 0)
 		return -1;
-	return sort_by_age(keys);
+	list_sort(&keys->list, compare_age);
+	if (!list_empty(&keys->list))
+		keys->seq = container_of(keys->list.prev, struct key, link)->seq;
+	return 0;
 }

@@ -50,4 +50,9 @@ static inline void list_remove(struct list *element)
 	list_init(element);
 }
 
+/* Less than 0, 0 or more than 0, as for qsort(). */
+typedef int list_compare_fn(const struct list *a, const struct list *b);
+
+void list_sort(struct list *list, list_compare_fn *compare); /* stable */
+
 #endif

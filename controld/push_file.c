@@ -177,6 +177,7 @@ static struct push *load_push(struct pushes *pushes, const char *id, const json_
 {
 	json_int_t state = json_integer_value(json_object_get(row, "state"));
 	const char *request = json_string_value(json_object_get(row, "request"));
+	json_t *warnings = json_object_get(row, "warnings");
 	struct push *push =
 		push_new(pushes, id, kind_by_name(json_string_value(json_object_get(row, "kind"))),
 			 json_string_value(json_object_get(row, "session")),
@@ -189,7 +190,8 @@ static struct push *load_push(struct pushes *pushes, const char *id, const json_
 	push->receipt_written = flag(row, "receiptWritten");
 	push->cancelled = flag(row, "cancelled");
 	push->refusing = flag(row, "refusing");
-	push->warnings = json_incref(json_object_get(row, "warnings"));
+	if (json_is_array(warnings)) /* null: there were none */
+		push->warnings = json_incref(warnings);
 	push->request = request ? strdup(request) : NULL;
 	if (load_parts(pushes, push, json_object_get(row, "parts")) < 0) {
 		push_free(pushes, push);
@@ -237,9 +239,10 @@ static void on_result_row(void *user, const char *key, const void *value, size_t
 }
 
 /* Rows come by id, records are kept by age. */
-static int compare_age(const void *a, const void *b)
+static int compare_age(const struct list *a, const struct list *b)
 {
-	const struct push *x = *(struct push *const *)a, *y = *(struct push *const *)b;
+	const struct push *x = container_of(a, struct push, link);
+	const struct push *y = container_of(b, struct push, link);
 
 	if (x->seq != y->seq)
 		return x->seq < y->seq ? -1 : 1;
@@ -250,24 +253,6 @@ static int compare_age(const void *a, const void *b)
 	return strcmp(x->id, y->id);
 }
 
-static int sort_by_age(struct pushes *pushes)
-{
-	struct push **all = calloc(pushes->count + 1, sizeof(struct push *));
-	size_t n = 0;
-
-	if (!all)
-		return -1;
-	list_for_each(at, &pushes->list)
-		all[n++] = container_of(at, struct push, link);
-	qsort(all, n, sizeof(struct push *), compare_age);
-	list_init(&pushes->list);
-	for (size_t i = 0; i < n; i++)
-		list_append(&pushes->list, &all[i]->link);
-	pushes->seq = n ? all[n - 1]->seq : 0;
-	free(all);
-	return 0;
-}
-
 int pushes_load(struct pushes *pushes, char *why)
 {
 	struct store *store = pushes->controld->store;
@@ -275,5 +260,8 @@ int pushes_load(struct pushes *pushes, char *why)
 	if (store_each(store, STORE_PUSHES, on_push_row, pushes, why) < 0 ||
 	    store_each(store, STORE_RESULTS, on_result_row, pushes, why) < 0)
 		return -1;
-	return sort_by_age(pushes);
+	list_sort(&pushes->list, compare_age);
+	if (!list_empty(&pushes->list))
+		pushes->seq = container_of(pushes->list.prev, struct push, link)->seq;
+	return 0;
 }

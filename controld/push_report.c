@@ -329,6 +329,9 @@ void push_part_lost(struct pushes *pushes, struct push *push, struct push_part *
 	struct push_counts *counts = &part->counts;
 	uint64_t number = push->session ? number_of(push->session) : 0;
 
+	if (!part->answered && !push->session && counts->matched == 0)
+		*counts = (struct push_counts){.matched = part->meant,
+					       .of = {[PUSH_QUEUED] = part->meant}};
 	part->done = true;
 	part->answered = true;
 	part->give_up_at = 0;

@@ -95,10 +95,13 @@ static void go_on(struct pushes *pushes, struct push *push)
 		return;
 	}
 	push->counting = false;
-	if (push->dry_run)
+	if (push->dry_run) {
 		waiters_wake(pushes, push);
-	else
-		ask_all(pushes, push); /* now in earnest */
+		return;
+	}
+	push_save(pushes,
+		  push); /* how many are meant, should nobody live to say what became of them */
+	ask_all(pushes, push); /* now in earnest */
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */

@@ -315,6 +315,21 @@ test('a lost worker: its sessions are unknown, the others go on; and it may know
 	await other.stop();
 });
 
+test('a worker that was counted, and lost before it answered: all of its sessions are unknown', async () => {
+	const counted = new FakeWorker(daemon.rpc, { name: 'counted' });
+	for (const n of [1, 2, 3])
+		counted.addSession(n);
+	counted.handlers['push.start'] = (worker, { dryRun }) => (dryRun ? { matched: 3, warnings: [], refused: {} } : undefined);
+	await counted.start();
+	const asking = daemon.post('/v1/altsvc?wait=received', { select: { worker: 'counted' }, ...altsvc, perSecond: 100 });
+	while (counted.requests.at(-1)?.params.push === undefined || counted.requests.at(-1).params.dryRun)
+		await once(counted, 'request');
+	await counted.stop();
+	const { status, json } = await asking;
+	assert.deepEqual([status, json.push.state, ...counts(json.push)], [200, 'done', 3, 0, 0, 0, 0, 3]);
+	assert.equal(json.warnings.at(-1).rule, 'WORKER_LOST');
+});
+
 test('an Idempotency-Key makes one fan-out; its answer comes again, also after kill -9', async (t) => {
 	const restart = stateful(t);
 	const first = await restart();
@@ -342,7 +357,7 @@ test('an Idempotency-Key makes one fan-out; its answer comes again, also after k
 	assert.equal((await send(second, { select: { worker: 'x' }, ...altsvc })).status, 422);
 	assert.equal(starts(worker).length, 2); // one, and the refused one
 	const kept = await second.get(`/v1/pushes/${a.json.push.id}`);
-	assert.deepEqual([kept.json.push.state, kept.json.push.received], ['done', 1]);
+	assert.deepEqual([kept.json.push.state, kept.json.push.received, kept.json.warnings], ['done', 1, []]);
 	const { json } = await second.get(`/v1/pushes/${a.json.push.id}/sessions`);
 	assert.deepEqual(json.sessions, [{ session: `${worker.boot}-1`, outcome: 'received' }]);
 });
