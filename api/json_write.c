@@ -124,7 +124,7 @@ static void put_integer(struct writer *writer, json_int_t value)
 /* jansson knows how many digits bring it back, and is not misled by the locale. */
 static void put_real(struct writer *writer, const json_t *value)
 {
-	char text[NUMBER_SIZE];
+	char text[NUMBER_SIZE] = "";
 
 	put(writer, text, json_dumpb(value, text, sizeof(text), JSON_ENCODE_ANY));
 }
