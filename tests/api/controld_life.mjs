@@ -233,16 +233,6 @@ test('a session that ended is remembered across a restart', async () => {
 	await daemon.end();
 });
 
-test('a state file that is not one is refused in one line', async () => {
-	const daemon = new Daemon();
-	const file = path.join(daemon.dir, 'not.db');
-	fs.writeFileSync(file, 'not a database, and long enough to look like one'.repeat(50));
-	const { status, stderr } = spawnSync(binary, ['--rpc', daemon.rpc, '--api', `unix:${daemon.socketPath}`, '--state', file],
-		{ encoding: 'utf8' });
-	assert.deepEqual([status, stderr.trim().split('\n').length], [1, 1]);
-	fs.rmSync(daemon.dir, { recursive: true });
-});
-
 test('a second daemon on a state file says that the first has it', async () => {
 	const daemon = new Daemon();
 	const file = path.join(daemon.dir, 'state.db');
