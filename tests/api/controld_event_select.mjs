@@ -3,6 +3,8 @@
 // Whose events: what changes while a session lives. Each event is judged by what its session was then: on the live stream, on
 // resumption, in the counts of what the log dropped, and after a daemon that was killed.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Daemon, withDaemon } from './controld_support.mjs';
@@ -105,8 +107,13 @@ test('what the log dropped is counted by what sessions were then', () => withWor
 	}));
 }));
 
-test('a daemon that was killed judges as it did before', () => withDaemon([], {}, async ({ dir }) => {
+test('a daemon that was killed judges as it did before', async (t) => {
+	const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'hc-state-'));
 	const daemon = new Daemon(['--state', path.join(dir, 'state.db')]);
+	t.after(async () => {
+		await daemon.end();
+		fs.rmSync(dir, { recursive: true, force: true });
+	});
 	await daemon.start();
 	const worker = new FakeWorker(daemon.rpc, { boot: BOOT });
 	await worker.start();
@@ -120,8 +127,7 @@ test('a daemon that was killed judges as it did before', () => withDaemon([], {}
 	await resumeEach(daemon, id); // nobody is there to be asked
 	const up = await resume(daemon, `worker=${BOOT}&type=worker.up`, 'x-1');
 	assert.ok(up.some(({ type }) => type === 'worker.up'));
-	await daemon.end();
-}));
+});
 
 test('a worker that cannot tell leaves undecided what only it knows', () => withWorker([], async (daemon, worker) => {
 	const session = worker.addSession(64, { streams: 0 });
