@@ -38,7 +38,7 @@ test('a hello that is wrong is answered with the member that is', () => withDaem
 	const minimal = new FakeWorker(daemon.rpc);
 	await minimal.connect();
 	const result = await minimal.call('hello', { protocol: { min: 0, max: 7 }, name: 'minimal', boot: newBoot(), unknown: 1 });
-	assert.deepEqual(result, { protocol: 1, filter: { types: [] }, policies: [], accepting: true });
+	assert.deepEqual(result, { protocol: 1, filter: { types: [] }, policies: [], accepting: true, runs: true });
 	assert.deepEqual(await names(daemon), ['minimal']);
 }));
 
