@@ -96,12 +96,11 @@ static void forget_one(struct facts_book *book, const struct facts *keep)
 		struct facts **place = &book->ring[book->first++ % FACTS_MAX], *oldest = *place;
 
 		*place = NULL;
-		if (oldest == keep || (!oldest->ended && passed < FACTS_PASSED_MAX)) {
-			enter(book, oldest);
-			continue;
+		if (!oldest || (oldest != keep && (oldest->ended || passed >= FACTS_PASSED_MAX))) {
+			release(book, oldest);
+			return;
 		}
-		release(book, oldest);
-		return;
+		enter(book, oldest);
 	}
 }
 
