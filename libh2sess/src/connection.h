@@ -67,6 +67,13 @@ int conn_start(struct conn *c);
 int conn_expect_proxy(struct conn *c);
 
 bool conn_blocked(const struct conn *c);
+/* It is about to be written to: have what that reads of it come into the cache meanwhile. */
+static inline void conn_fetch_ahead(const struct conn *c)
+{
+	__builtin_prefetch(&c->loop);
+	__builtin_prefetch(&c->ssl);
+	__builtin_prefetch(&c->written);
+}
 
 /*
  * Send len bytes (at most LOOP_WRITE_MAX). What the socket does not take is kept: conn_blocked()

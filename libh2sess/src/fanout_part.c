@@ -19,6 +19,7 @@
  * deadline (DEADLINE), the host's word (CANCELLED). A PING that is never answered is waited for until
  * the deadline, or FANOUT_BARRIER_MS: `written` is the last word then.
  */
+#include "connection.h"
 #include "fanout.h"
 #include "memory.h"
 #include "server.h"
@@ -424,6 +425,19 @@ static void look_at(struct fanout_part *part, struct h2sess_session *s)
 	send_to(part, s, part->n - 1);
 }
 
+/* What a push reads of a session that has been idle is in no cache: have it come meanwhile. */
+static void fetch_ahead(const struct h2sess_session *s)
+{
+	__builtin_prefetch(&s->dirty_link);
+	__builtin_prefetch(&s->conn);
+	__builtin_prefetch(&s->destroyed);
+	__builtin_prefetch(&s->n_streams);
+	__builtin_prefetch(&s->pushes);
+	__builtin_prefetch(&s->pushed);
+	__builtin_prefetch(&s->active_at);
+	__builtin_prefetch(&s->bytes_counted_in);
+}
+
 static void match_some(struct fanout_part *part, struct budget *b)
 {
 	struct h2sess_session *sessions[FANOUT_SLICE];
@@ -433,6 +447,10 @@ static void match_some(struct fanout_part *part, struct budget *b)
 	n = loop_sessions_after(part->loop, part->cursor, sessions, FANOUT_SLICE);
 	for (i = 0; i < n && sessions[i]->number <= last && spend(b); i++) {
 		part->cursor = sessions[i]->number;
+		if (i + 2 < n)
+			fetch_ahead(sessions[i + 2]);
+		if (i + 1 < n && sessions[i + 1]->conn)
+			conn_fetch_ahead(sessions[i + 1]->conn);
 		look_at(part, sessions[i]);
 	}
 	part->last_sent_ns = uv_hrtime();

@@ -170,11 +170,17 @@ void session_limit(struct h2sess_session *s, int limit, uint32_t code)
 	session_fail(s, limit == LIMIT_flood_slack ? H2SESS_EFLOOD : H2SESS_ELIMIT, code);
 }
 
-void session_mark_dirty(struct h2sess_session *s)
+void session_mark_pushing(struct h2sess_session *s)
 {
 	if (s->destroyed || !s->open || !list_empty(&s->dirty_link))
 		return;
 	list_add_tail(&s->loop->dirty, &s->dirty_link);
+}
+
+void session_mark_dirty(struct h2sess_session *s)
+{
+	s->drained = false;
+	session_mark_pushing(s);
 }
 
 /* ---- what the connection tells --------------------------------------------------------------- */
@@ -278,6 +284,8 @@ static void on_conn_ready(void *user)
 		refuse_protocol(s);
 		return;
 	}
+	if (s->encrypted)
+		s->certificate = SSL_get_certificate(s->conn->ssl);
 	r = open_session(s);
 	if (r < 0)
 		session_fail(s, r, H2SESS_INTERNAL_ERROR);
@@ -519,6 +527,7 @@ static void release(struct h2sess_session *s)
 	else
 		conn_release(s->conn);
 	s->conn = NULL;
+	s->certificate = NULL;
 	session_info_done(s);
 	emitter_done(&s->emitter);
 	list_del(&s->link);

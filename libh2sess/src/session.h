@@ -106,9 +106,10 @@ struct h2sess_session {
 	bool unknown_protocol; /* no ALPN: it was never one of ours */
 	bool quiet;	       /* destroyed without a GOAWAY: nghttp2 is not to be asked any more */
 	bool ended_by_nghttp2; /* it sent a GOAWAY of its own: the peer broke a rule */
-	uint64_t goaways;      /* submitted by us */
-	uint32_t own_goaways;  /* of these, not sent yet */
-	int error;	       /* H2SESS_E..., why it was destroyed */
+	bool drained; /* nghttp2 has said all, reads on, and was asked for nothing since: let it be */
+	uint64_t goaways;     /* submitted by us */
+	uint32_t own_goaways; /* of these, not sent yet */
+	int error;	      /* H2SESS_E..., why it was destroyed */
 	uint32_t code;
 	uint32_t goaway_code;	       /* received */
 	int32_t goaway_last_stream_id; /* received; -1: none */
@@ -140,6 +141,7 @@ struct h2sess_session {
 	uint64_t last_push_id;
 	uint64_t gathered; /* bytes in the loop's write_buf, which conn_write() has not seen yet */
 	uint64_t barrier;  /* number of the last barrier PING */
+	X509 *certificate; /* ours, that its TLS holds; NULL: cleartext, or no session yet, or any more */
 	bool barrier_flying;
 	bool close_at_barrier; /* of a drain: its second phase begins with the barrier's answer */
 
@@ -195,8 +197,13 @@ struct h2sess_session {
 int session_new(struct loop *loop, int fd, SSL *ssl, const void *data, size_t len);
 /* The same for a connection that was just accepted, and may begin with a PROXY header. */
 int session_accept(struct loop *loop, int fd, SSL *ssl);
-/* Bytes are to be sent, or the end is to be looked at, before the loop waits again. */
+/*
+ * nghttp2 was asked for something, or the end is to be looked at: the session is flushed before the
+ * loop waits again. Whoever asks nghttp2 for what is to be sent calls it.
+ */
 void session_mark_dirty(struct h2sess_session *s);
+/* The same for what nghttp2 has not been asked for yet: a push. */
+void session_mark_pushing(struct h2sess_session *s);
 /* Emit the last events of a destroyed session and free it; the loop calls it. */
 void session_finish(struct h2sess_session *s);
 /* Destroy with a reason. error 0 and code NO_ERROR: without an `error` event. */

@@ -279,7 +279,7 @@ void session_each_label(const struct h2sess_session *s,
 
 X509 *session_certificate(const struct h2sess_session *s)
 {
-	return s->conn && s->conn->ssl ? SSL_get_certificate(s->conn->ssl) : NULL;
+	return s->certificate;
 }
 
 void session_facts(const struct h2sess_session *s, struct session_facts *ret)

@@ -38,7 +38,7 @@ static ssize_t gather(struct h2sess_session *s)
 	ssize_t n;
 
 	while (s->gathered + FRAME_MAX <= LOOP_WRITE_MAX) {
-		n = nghttp2_session_mem_send(s->ng, &data);
+		n = s->drained ? 0 : nghttp2_session_mem_send(s->ng, &data);
 		if (s->loop->memory.failures != failures)
 			n = NGHTTP2_ERR_NOMEM;
 		if (n < 0)
@@ -141,6 +141,7 @@ void session_flush(struct h2sess_session *s)
 	session_push_flush(s);
 	while (r > 0 && rounds-- > 0 && !conn_blocked(s->conn))
 		r = write_round(s);
+	s->drained = r == 0 && (s->drained || nghttp2_session_want_read(s->ng));
 	session_dispatch(s);
 	if (r < 0) {
 		on_send_error(s, r);
@@ -162,6 +163,7 @@ void session_send_goaway(struct h2sess_session *s)
 	if (!s->open || s->quiet || (s->draining && s->closed && s->code == H2SESS_NO_ERROR))
 		return; /* a drain has said it all by its two */
 	nghttp2_session_terminate_session(s->ng, s->code);
+	s->drained = false;
 	while (rounds-- > 0 && !conn_blocked(s->conn) && write_round(s) > 0)
 		;
 	count_bytes(s);

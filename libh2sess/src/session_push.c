@@ -133,7 +133,8 @@ static int check_room(struct h2sess_session *s)
 {
 	const struct h2sess_limits *limits = server_limits(s->loop->server);
 
-	if (nghttp2_session_get_outbound_queue_size(s->ng) >= limits->max_outbound_queue) {
+	if (!s->drained &&
+	    nghttp2_session_get_outbound_queue_size(s->ng) >= limits->max_outbound_queue) {
 		server_count_limit(s->loop->server, LIMIT_max_outbound_queue);
 		return H2SESS_EBACKLOGGED;
 	}
@@ -164,7 +165,7 @@ int session_push_value(struct h2sess_session *s, struct push_value *value,
 	session_active(s);
 	if (ret_id)
 		*ret_id = p->id;
-	session_mark_dirty(s); /* the flush submits it, or the verb whose frame must follow it */
+	session_mark_pushing(s); /* the flush submits it, or the verb whose frame must follow it */
 	return 0;
 }
 

@@ -196,7 +196,7 @@ static bool is_closing(const struct h2sess_session *s)
 {
 	if (s->n_streams)
 		return false;
-	return s->closed || !nghttp2_session_want_read(s->ng);
+	return s->closed || (!s->drained && !nghttp2_session_want_read(s->ng));
 }
 
 /*
@@ -208,7 +208,7 @@ static bool put_frame(struct h2sess_session *s, struct push *p)
 	const struct push_value *v = p->value;
 
 	if (!v->frame || s->gathered + v->frame_len + FRAME_MAX > LOOP_WRITE_MAX ||
-	    nghttp2_session_want_write(s->ng))
+	    (!s->drained && nghttp2_session_want_write(s->ng)))
 		return false;
 	memcpy(s->loop->write_buf + s->gathered, v->frame, v->frame_len);
 	s->gathered += v->frame_len;
@@ -229,7 +229,10 @@ static void submit(struct h2sess_session *s, struct push *p, bool flushing)
 		push_settle(s, p, H2SESS_OUTCOME_NOT_SENT, H2SESS_REASON_SESSION_CLOSING);
 		return;
 	}
-	r = flushing && put_frame(s, p) ? 0 : submit_frames(s, p);
+	if (flushing && put_frame(s, p))
+		return;
+	s->drained = false;
+	r = submit_frames(s, p);
 	if (r == 0)
 		return;
 	p->dropped = true;
@@ -357,6 +360,7 @@ bool session_push_barrier(struct h2sess_session *s)
 	s->barrier++;
 	barrier_payload(s, payload);
 	s->barrier_flying = nghttp2_submit_ping(s->ng, NGHTTP2_FLAG_NONE, payload) == 0;
+	s->drained = false;
 	return s->barrier_flying;
 }
 
