@@ -4,7 +4,7 @@
 
 #include "stream.h"
 
-#define SNAPSHOT_PAGE 100     /* sessions asked for at once */
+#define SNAPSHOT_PAGE 50      /* sessions asked for at once */
 #define SNAPSHOT_CALL_MS 5000 /* for one page */
 
 /* Begin one for this stream; NULL: out of memory. */
