@@ -87,6 +87,8 @@ struct loop {
 	size_t n_pending;
 	size_t cap_pending;
 
+	uint64_t
+		read_ns; /* uv_hrtime() of the bytes that are being read; 0: nobody has asked yet */
 	uint8_t *read_buf;  /* LOOP_READ_MAX: bytes of the socket */
 	uint8_t *plain_buf; /* LOOP_PLAIN_MAX: bytes that TLS has opened */
 	uint8_t *write_buf; /* LOOP_WRITE_MAX: frames of one flush */

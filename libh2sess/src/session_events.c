@@ -26,6 +26,14 @@ static void look_at_requests(struct h2sess_session *s)
 	h2sess_session_drain(s, UINT32_MAX);
 }
 
+/* When the bytes at hand were read: one look at the clock for all the requests in them. */
+static uint64_t read_time(struct loop *loop)
+{
+	if (!loop->read_ns)
+		loop->read_ns = uv_hrtime();
+	return loop->read_ns;
+}
+
 static void on_stream(struct h2sess_session *s, const struct pending_event *p)
 {
 	struct h2sess_stream *st = p->stream;
@@ -40,7 +48,7 @@ static void on_stream(struct h2sess_session *s, const struct pending_event *p)
 	session_active(s);
 	s->stream_at = loop_now(s->loop);
 	if (s->loop->server->stream_end)
-		st->began_ns = uv_hrtime();
+		st->began_ns = read_time(s->loop);
 	if (s->policies)
 		session_policy_request(s);
 	stream_emit(st, EVENT_STREAM, &ev);

@@ -216,6 +216,7 @@ void session_receive(struct h2sess_session *s, const uint8_t *data, size_t len)
 	guard_bytes(&s->guard, len, 0, loop_now(s->loop));
 	s->heard_at = loop_now(s->loop);
 	s->keepalive_sent_at = 0;
+	s->loop->read_ns = 0;
 	do {
 		s->paused = false;
 		n = nghttp2_session_mem_recv(s->ng, data, len);
