@@ -302,30 +302,32 @@ static void count_missed(struct worker *worker, const json_t *params)
 	worker->boot->counted = true;
 }
 
-/* What was wrong, in words; of versions: which they are. */
-static void say_why(const struct refusal *refusal, const json_t *params, char *ret, size_t room)
+/* What was wrong beside the error's own words, or NULL; of versions: which they are, in ret. */
+static const char *detail_of(const struct refusal *refusal, const json_t *params, char *ret,
+			     size_t room)
 {
 	const json_t *protocol = json_object_get(params, "protocol");
 
-	if (refusal->error == API_EVERSION)
-		snprintf(ret, room, "the worker speaks %lld to %lld, the daemon %d to %d",
-			 (long long)json_integer_value(json_object_get(protocol, "min")),
-			 (long long)json_integer_value(json_object_get(protocol, "max")),
-			 RPC_PROTOCOL_MIN, RPC_PROTOCOL_MAX);
-	else
-		snprintf(ret, room, "%s", refusal->detail ? refusal->detail : refusal->field);
+	if (refusal->error != API_EVERSION)
+		return refusal->detail;
+	snprintf(ret, room, "the worker speaks %lld to %lld, the daemon %d to %d",
+		 (long long)json_integer_value(json_object_get(protocol, "min")),
+		 (long long)json_integer_value(json_object_get(protocol, "max")), RPC_PROTOCOL_MIN,
+		 RPC_PROTOCOL_MAX);
+	return ret;
 }
 
 static void refuse(struct peer *peer, const struct rpc_message *message,
 		   const struct refusal *refusal)
 {
 	const char *name = json_string_value(json_object_get(message->params, "name"));
-	char detail[128], why[256];
+	char versions[128], why[256];
+	const char *detail = detail_of(refusal, message->params, versions, sizeof(versions));
 
-	say_why(refusal, message->params, detail, sizeof(detail));
 	peer_error(peer, message->id, refusal->error, refusal->field, detail);
-	snprintf(why, sizeof(why), "hello of %.*s refused: %s (%s): %s", WORKER_NAME_MAX,
-		 name ? name : "a worker", api_error_name(refusal->error), refusal->field, detail);
+	snprintf(why, sizeof(why), "hello of %.*s refused: %s (%s)%s%s", WORKER_NAME_MAX,
+		 name ? name : "a worker", api_error_name(refusal->error), refusal->field,
+		 detail ? ": " : "", detail ? detail : "");
 	peer_close(peer, why);
 }
 
