@@ -9,11 +9,13 @@
  * and nothing is built of it.
  *
  * Failure modes: a worker that does not answer in ASK_MS fails the whole page with 503 that names
- * it: a list that silently lacks a worker would lie. `worker=` asks for the others.
+ * it: a list that silently lacks a worker would lie. `worker=` asks for the others. So does one that
+ * answers with what is no page, with 502.
  */
 #include "ask.h"
 #include "controld.h"
 #include "handlers.h"
+#include "log.h"
 #include "selector.h"
 #include "utf8.h"
 
@@ -158,8 +160,8 @@ static void add_comma(struct listing *listing)
 		text_add(&listing->answer, ",");
 }
 
-/* Returns the worker's `next`, or NULL. */
-static json_t *add_text(struct listing *listing, const struct json_span *result)
+/* *ret_next is a new reference. False: it is no page, and nothing was added. */
+static bool add_text(struct listing *listing, const struct json_span *result, json_t **ret_next)
 {
 	enum { SESSIONS, NEXT, MEMBERS };
 	struct json_member members[MEMBERS] = {
@@ -167,40 +169,68 @@ static json_t *add_text(struct listing *listing, const struct json_span *result)
 	const struct json_span *sessions = &members[SESSIONS].value;
 	const struct json_span *next = &members[NEXT].value;
 
-	if (!json_text_object(result->data, result->len, members, MEMBERS))
-		return NULL;
-	if (sessions->count > 0 && sessions->data[0] == '[') {
+	if (!json_text_object(result->data, result->len, members, MEMBERS) || !sessions->data ||
+	    sessions->data[0] != '[' || !next->data)
+		return false;
+	if (sessions->count > 0) {
 		add_comma(listing);
 		text_append(&listing->answer, sessions->data + 1, sessions->len - 2);
 		listing->count += sessions->count;
 	}
-	return next->data ? json_loadb(next->data, next->len, JSON_DECODE_ANY, NULL) : NULL;
+	*ret_next = json_loadb(next->data, next->len, JSON_DECODE_ANY, NULL);
+	return true;
 }
 
-static json_t *add_values(struct listing *listing, const json_t *result)
+static bool add_values(struct listing *listing, const json_t *result, json_t **ret_next)
 {
-	const json_t *session;
+	const json_t *sessions = json_object_get(result, "sessions"), *session;
 	size_t i;
 
-	json_array_foreach(json_object_get(result, "sessions"), i, session) {
+	if (!json_is_array(sessions))
+		return false;
+	json_array_foreach(sessions, i, session) {
 		add_comma(listing);
 		reply_add_json(&listing->answer, session);
 		listing->count++;
 	}
-	return json_incref(json_object_get(result, "next"));
+	*ret_next = json_incref(json_object_get(result, "next"));
+	return true;
 }
 
-/* What the worker goes on after is "" when it has no more. */
-static void take_page(struct listing *listing, const struct peer_answer *answer)
+/* What the worker goes on after: another id than before, or null where it has no more. */
+static bool take_next(struct listing *listing, const json_t *next)
 {
-	json_t *next = answer->text ? add_text(listing, answer->text)
-				    : add_values(listing, answer->result);
-	size_t len = json_string_length(next);
+	const char *after = json_is_null(next) ? "" : json_string_value(next);
+	size_t len = after ? strlen(after) : 0;
 
-	if (len >= sizeof(listing->after))
-		len = 0;
-	memcpy(listing->after, len ? json_string_value(next) : "", len + 1);
+	if (!after || len >= sizeof(listing->after) ||
+	    (!json_is_null(next) && (len == 0 || strcmp(after, listing->after) == 0)))
+		return false;
+	memcpy(listing->after, after, len + 1);
+	return true;
+}
+
+/* False: it is no page of rpc.md. */
+static bool take_page(struct listing *listing, const struct peer_answer *answer)
+{
+	json_t *next = NULL;
+	bool ok = answer->text ? add_text(listing, answer->text, &next)
+			       : add_values(listing, answer->result, &next);
+
+	ok = ok && take_next(listing, next);
 	json_decref(next);
+	return ok;
+}
+
+static void refuse_nonsense(struct listing *listing)
+{
+	char detail[WORKER_NAME_MAX + 64];
+	const struct problem problem = problem_of(PROBLEM_WORKER_FAILED, NULL, detail);
+
+	snprintf(detail, sizeof(detail), "%s: its `sessions` or `next` is none", listing->name);
+	log_limited("worker %s: a page of sessions is not one", listing->name);
+	request_reply_problem(listing->request, &problem);
+	listing_free(listing);
 }
 
 static void on_page(const struct peer_answer *answer, void *user)
@@ -212,7 +242,10 @@ static void on_page(const struct peer_answer *answer, void *user)
 		refuse_unreachable(listing, answer);
 		return;
 	}
-	take_page(listing, answer);
+	if (!take_page(listing, answer)) {
+		refuse_nonsense(listing);
+		return;
+	}
 	boot = table_get(&listing->request->controld->workers.boots, listing->boot);
 	if (!listing->after[0] || !boot || !boot->worker) {
 		go_on(listing, boot ? boot->worker : NULL);

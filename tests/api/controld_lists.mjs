@@ -41,21 +41,37 @@ test('what is not beyond doubt is read, and put together with what is', () => wi
 	assert.equal(json.next, null);
 }));
 
-test('pages without sessions, of other types, and with a next that has escapes', () => withDaemon([], {}, async (daemon) => {
+test('pages without sessions, and with a next that has escapes', () => withDaemon([], {}, async (daemon) => {
 	const asked = [];
-	const pages = { null: list('[]', '"\\u0061\\"b"'), 'a"b': list('[{"id":"1"}]', '"c"'), c: list('[ ]', '7') };
+	const pages = { null: list('[]', '"\\u0061\\"b"'), 'a"b': list('[{"id":"1"}]', '"c"'), c: list('[ ]') };
 	const worker = new FakeWorker(daemon.rpc, { name: 'edge1' });
 	worker.handlers['sessions.list'] = (w, { after, limit }, { id }) => {
 		asked.push([after, limit]);
 		w.socket.write(`{"jsonrpc":"2.0","id":${id},"result":${pages[after]}}\n`);
 	};
 	await worker.start();
-	await answering(daemon, 'edge2', '[1,2]');
-	await answering(daemon, 'edge3', '{"sessions":{"id":1},"next":null}');
 	await answering(daemon, 'edge4', list('[{"id":"2"}]'));
 	const { text } = await daemon.get('/v1/sessions?limit=5');
 	assert.equal(text, '{"sessions":[{"id":"1"},{"id":"2"}],"next":null}\n');
 	assert.deepEqual(asked, [[null, 5], ['a"b', 5], ['c', 4]]);
+}));
+
+test('what is no page is 502 and names the worker, so that no list is short without a word', () => withDaemon([], {}, async (daemon) => {
+	const id = (octets) => `"${'x'.repeat(octets)}"`;
+	const deep = '['.repeat(40) + ']'.repeat(40); // this one is parsed
+	const wrong = ['[1,2]', '7', '{}', '{"sessions":{"id":1},"next":null}', '{"next":null}', '{"sessions":[]}', list('[]', '7'), list('[]', '""'),
+		list('[]', id(128)), list('[]', '"a"') /* for ever */, list(`[${deep}]`, id(128)), list(`[${deep}]`, '{}'), `{"deep":${deep},"next":null}`];
+	for (const result of wrong) {
+		const worker = await answering(daemon, 'edge1', result);
+		const { status, json } = await daemon.get('/v1/sessions');
+		assert.deepEqual([status, json.code, json.detail], [502, 'ERR_WORKER_FAILED', 'edge1: its `sessions` or `next` is none'], result);
+		await worker.stop();
+	}
+	assert.match(daemon.log, /worker edge1: a page of sessions is not one/);
+	const worker = await answering(daemon, 'edge1', list('[{"id":"1"}]', id(127)));
+	const { json } = await daemon.get('/v1/sessions?limit=1');
+	assert.equal(Buffer.from(json.next, 'base64url').toString().split('/')[2], 'x'.repeat(127));
+	await worker.stop();
 }));
 
 test('a line that is wrong closes the connection, as any other', async () => {
