@@ -143,13 +143,15 @@ bool policy_end(const struct policy *policy, enum policy_ending ending,
 		struct policy_record *record)
 {
 	int64_t sent = record->last_sent_ms, now = time_now_ms();
+	bool may_be_out =
+		policy_may_be_out(policy); /* before the revision, maybe its own, goes on */
 
 	record->ending = ending;
 	record->updated_ms = now;
 	record->revision++;
 	if (policy_body_is_origin(record->definition))
 		return false;
-	if (policy_may_be_out(policy))
+	if (may_be_out)
 		sent = now; /* sent within the last second, and not told yet */
 	record->until_ms = sent ? sent + policy_body_max_age(record->definition) * 1000 : now;
 	return record->until_ms > now;

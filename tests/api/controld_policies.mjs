@@ -286,6 +286,18 @@ test('an expired one is taken back by itself', () => withWorker(async (daemon, w
 	events.close();
 }));
 
+test('an expired one that reached nobody is gone at once', () => withWorker(async (daemon, worker) => {
+	const events = await daemon.events('?type=policy.changed');
+	await put(daemon, 'p', move({ expires: new Date(Date.now() + 2500).toISOString(), alt: 'h2=":8000"; ma=86400' }));
+	await worker.holds('p', (policy) => policy);
+	worker.report('p', {}, null);
+	const changes = (await events.take(2)).map(({ data }) => data.data);
+	assert.deepEqual(changes.map(({ change }) => change), ['created', 'expired']);
+	assert.equal((await daemon.get(url('p'))).status, 404);
+	await worker.holds('p', (policy) => !policy);
+	events.close();
+}));
+
 test('policies, their ETags and what is taken back outlive kill -9', async () => {
 	const daemon = new Daemon();
 	daemon.args = ['--state', path.join(daemon.dir, 'state.db')];
