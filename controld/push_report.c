@@ -115,7 +115,7 @@ struct numbers {
 	size_t count;
 };
 
-/* [first, step, length]. False: it is none, or longer than an update may be. */
+/* [first, step, length]. False: it is none. */
 static bool read_run(const json_t *run, uint64_t *ret_first, uint64_t *ret_step, size_t *ret_length)
 {
 	json_int_t part[3] = {0};
@@ -125,28 +125,30 @@ static bool read_run(const json_t *run, uint64_t *ret_first, uint64_t *ret_step,
 	*ret_first = (uint64_t)part[0];
 	*ret_step = (uint64_t)part[1];
 	*ret_length = (size_t)part[2];
-	return part[0] > 0 && part[1] > 0 && part[2] > 0 && part[2] <= PUSH_RUNS_MAX;
+	return part[0] > 0 && part[1] > 0 && part[2] > 0;
 }
 
-static size_t count_numbers(const json_t *change)
+/* 0: there are none, or a run is none, or they stand for more than `left` numbers. */
+static size_t count_numbers(const json_t *change, size_t left)
 {
 	const json_t *runs = json_object_get(change, "runs"), *run;
 	size_t count = 0, length, i;
 	uint64_t first, step;
 
 	json_array_foreach(runs, i, run) {
-		if (!read_run(run, &first, &step, &length) || count + length > PUSH_RUNS_MAX)
+		if (!read_run(run, &first, &step, &length) || length > left - count)
 			return 0;
 		count += length;
 	}
 	return count + json_array_size(json_object_get(change, "numbers"));
 }
 
-static struct numbers read_numbers(const json_t *change)
+/* *left: how many numbers the runs of the update may yet stand for. */
+static struct numbers read_numbers(const json_t *change, size_t *left)
 {
 	const json_t *numbers = json_object_get(change, "numbers"), *one;
 	const json_t *runs = json_object_get(change, "runs"), *run;
-	size_t count = count_numbers(change), length, i;
+	size_t count = count_numbers(change, *left), length, i;
 	struct numbers ret = {.list = count ? malloc(count * sizeof(*ret.list)) : NULL};
 	uint64_t first, step;
 
@@ -157,6 +159,7 @@ static struct numbers read_numbers(const json_t *change)
 		for (size_t n = 0; n < length; n++)
 			ret.list[ret.count++] = first + n * step;
 	}
+	*left -= ret.count;
 	json_array_foreach(numbers, i, one) {
 		ret.list[ret.count++] = (uint64_t)json_integer_value(one);
 	}
@@ -165,12 +168,12 @@ static struct numbers read_numbers(const json_t *change)
 
 /* {"outcome", "reason", "numbers": [...], "runs": [...]} */
 static void take_change(struct pushes *pushes, struct push *push, struct push_part *part,
-			const json_t *change)
+			const json_t *change, size_t *left)
 {
 	const char *outcome = json_string_value(json_object_get(change, "outcome"));
 	const char *reason = json_string_value(json_object_get(change, "reason"));
 	int known = outcome ? outcome_by_name(outcome) : -1;
-	struct numbers numbers = read_numbers(change);
+	struct numbers numbers = read_numbers(change, left);
 
 	if (known >= 0 && numbers.list)
 		push_set_results(pushes, push, part, numbers.list, numbers.count,
@@ -184,11 +187,11 @@ static void take_many(struct pushes *pushes, struct push *push, struct push_part
 		      const json_t *params, bool done)
 {
 	const json_t *changes = json_object_get(params, "changes"), *change;
-	size_t i;
+	size_t left = PUSH_RUNS_MAX, i;
 
 	take_counts(part, params);
 	json_array_foreach(changes, i, change) {
-		take_change(pushes, push, part, change);
+		take_change(pushes, push, part, change, &left);
 	}
 	if (part->done && !done)
 		revive(pushes, push, part);

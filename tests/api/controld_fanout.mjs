@@ -280,6 +280,10 @@ test('an update may tell of sessions in runs; what is none is passed over, and s
 	for (const run of [[64, 64, 10001], [0, 64, 2], [64, 0, 2], [64, 64, 0], [64, 64], [-64, 64, 2], ['64', 64, 2], 64, null])
 		tell('running', [{ outcome: 'not_sent', reason: 'BACKLOGGED', numbers: [], runs: [run] }]);
 	tell('running', [{ outcome: 'not_sent', reason: 'BACKLOGGED', numbers: [], runs: [[64, 64, 6000], [64, 64, 6000]] }]);
+	// The limit is that of an update, not of each change: what comes over it is passed over.
+	tell('running', [{ outcome: 'written', reason: '', runs: [[64, 64, 1000]] }, { outcome: 'not_sent', reason: 'BACKLOGGED', runs: [[64, 64, 9001]] }]);
+	await daemon.get('/v1/sessions?worker=runs'); // its answer is behind the update
+	assert.deepEqual(new Set((await sessionsOf(json.push.id)).map(({ outcome }) => outcome)), new Set(['written']));
 	tell('done', [{ outcome: 'received', reason: '', numbers: [64 * 1000, 64], runs: [[64 * 3, 64, 997]] },
 		{ outcome: 'not_sent', reason: 'origin-not-covered', numbers: [128] }]);
 	const done = await daemon.get(`/v1/pushes/${json.push.id}?wait=done`);
