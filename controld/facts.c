@@ -158,6 +158,24 @@ const struct facts *facts_by_number(const struct facts_book *book, uint32_t numb
 
 /* ---- what they are like ---------------------------------------------------------------------- */
 
+/* A list of strings, or an object of them: what a worker says else would not be weighed. */
+static bool are_texts(const json_t *texts)
+{
+	const json_t *one;
+	const char *key;
+	size_t i;
+
+	json_array_foreach(texts, i, one) {
+		if (!json_is_string(one))
+			return false;
+	}
+	json_object_foreach((json_t *)texts, key, one) {
+		if (!json_is_string(one))
+			return false;
+	}
+	return true;
+}
+
 static size_t weigh_text(const char *text)
 {
 	return text ? strlen(text) : 0;
@@ -217,7 +235,7 @@ static void take_origins(struct facts *facts, json_t *set)
 {
 	size_t count = json_array_size(set);
 
-	if (!json_is_array(set) || count > MOMENT_ORIGINS_MAX ||
+	if (!json_is_array(set) || count > MOMENT_ORIGINS_MAX || !are_texts(set) ||
 	    (facts->origins && count <= json_array_size(facts->origins)))
 		return;
 	json_decref(facts->origins);
@@ -236,7 +254,7 @@ static void take_labels(struct facts *facts, unsigned changes, json_t *labels)
 	char name[CHANGE_NAME];
 
 	name_change(name, changes);
-	if (!changes || !json_is_object(labels) || json_object_get(all, name))
+	if (!changes || !json_is_object(labels) || !are_texts(labels) || json_object_get(all, name))
 		return;
 	if (!all)
 		all = facts->labels_by_change = json_object();
@@ -280,7 +298,7 @@ void facts_learn(struct facts_book *book, const char *worker, const json_t *sess
 	facts->servername = copy_string(json_object_get(session, "servername"));
 	facts->alpn = copy_string(json_object_get(session, "alpnProtocol"));
 	snprintf(facts->peer, sizeof(facts->peer), "%s", peer ? peer : "");
-	if (json_object_size(labels))
+	if (json_object_size(labels) && are_texts(labels))
 		facts->labels =
 			json_deep_copy(labels); /* the event's text is all that stays else */
 	take_session_agent(facts, session);
@@ -309,7 +327,7 @@ void facts_set_labels(struct facts_book *book, const char *session, const json_t
 {
 	struct facts *facts = table_get(&book->by_name, session);
 
-	if (!facts || !json_is_object(labels))
+	if (!facts || !json_is_object(labels) || !are_texts(labels))
 		return;
 	json_decref(facts->labels);
 	facts->labels = json_deep_copy(labels);

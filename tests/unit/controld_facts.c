@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is kept of sessions is what rpc.md says a worker tells: strings, whose octets are counted.
+ * Anything else in their place is left out, so that a worker cannot have the daemon keep it.
+ */
+#include "controld/facts.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static int set_up(void **state)
+{
+	struct facts_book *book = malloc(sizeof(*book));
+
+	assert_non_null(book);
+	assert_int_equal(facts_init(book), 0);
+	*state = book;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	facts_done(*state);
+	free(*state);
+	return 0;
+}
+
+static json_t *json_of(const char *text)
+{
+	json_t *json = json_loads(text, 0, NULL);
+
+	assert_non_null(json);
+	return json;
+}
+
+/* A session that its worker describes so, with `at` of an event. */
+static const struct facts *told(struct facts_book *book, const char *session, const char *at)
+{
+	json_t *object = json_of(session), *moment = json_of(at);
+	struct facts *facts = facts_of(book, "edge1", NULL, "b-1");
+
+	assert_non_null(facts);
+	facts_learn(book, "edge1", object);
+	facts_hear(book, facts, moment, NULL);
+	json_decref(object);
+	json_decref(moment);
+	return facts;
+}
+
+static void test_texts(void **state)
+{
+	const struct facts *facts = told(
+		*state, "{\"id\": \"b-1\", \"labels\": {\"a\": \"1\"}, \"originSet\": [\"x\"]}",
+		"{\"labelChanges\": 2, \"labels\": {\"a\": \"2\"}, \"originSet\": [\"x\", \"y\"]}");
+
+	assert_int_equal(json_object_size(facts->labels), 1);
+	assert_non_null(facts_labels(facts, 2));
+	assert_int_equal(json_array_size(facts->origins), 2);
+	assert_true(facts->weight >= 4);
+}
+
+static void test_others(void **state)
+{
+	const struct facts *facts =
+		told(*state,
+		     "{\"id\": \"b-1\", \"labels\": {\"a\": [[\"1\"]]}, \"originSet\": [[\"x\"]]}",
+		     "{\"labelChanges\": 2, \"labels\": {\"a\": {}}, \"originSet\": [\"x\", 7]}");
+	json_t *labels = json_of("{\"a\": \"1\", \"b\": null}");
+
+	facts_set_labels(*state, "b-1", labels);
+	json_decref(labels);
+	assert_null(facts->labels);
+	assert_null(facts_labels(facts, 2));
+	assert_null(facts->origins);
+	assert_int_equal(facts->weight, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_texts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_others, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
