@@ -244,7 +244,6 @@ static int open_database(struct store_file *file, const char *path, char *why)
 		sqlite3_busy_timeout(file->db, BUSY_MS);
 		file->durable = true;
 		r = run_sql(file, "PRAGMA locking_mode=EXCLUSIVE") < 0 ||
-		    run_sql(file, "PRAGMA journal_mode=WAL") < 0 ||
 		    run_sql(file, "PRAGMA synchronous=FULL") < 0;
 	}
 	umask(before);
@@ -274,11 +273,9 @@ static bool is_foreign(const struct store_file *file)
 	return any;
 }
 
-static int migrate(struct store_file *file, const char *path, char *why)
+/* Before anything is written: what is not ours stays as it is. */
+static int check_ours(const struct store_file *file, int version, const char *path, char *why)
 {
-	int version = read_version(file);
-	char sql[64];
-
 	if (version < 0)
 		return store_file_complain(file, path, why);
 	if (version > SCHEMA) {
@@ -290,6 +287,19 @@ static int migrate(struct store_file *file, const char *path, char *why)
 		snprintf(why, OPTIONS_WHY_MAX, "%.120s: a database of another program", path);
 		return OPTIONS_REFUSED;
 	}
+	return 0;
+}
+
+static int migrate(struct store_file *file, const char *path, char *why)
+{
+	int version = read_version(file);
+	int r = check_ours(file, version, path, why);
+	char sql[64];
+
+	if (r < 0)
+		return r;
+	if (run_sql(file, "PRAGMA journal_mode=WAL") < 0)
+		return store_file_complain(file, path, why);
 	for (; version < SCHEMA; version++) {
 		snprintf(sql, sizeof(sql), "PRAGMA user_version=%d", version + 1);
 		if (store_file_begin(file, true) < 0 || run_sql(file, migrations[version]) < 0 ||

@@ -224,6 +224,13 @@ test('what a flag names and is not what it should be is exit status 2 and one li
 		[2, /none: No such file or directory$/, '--no-state', '--token-file', path.join(dir, 'none')],
 		[1, /unable to open database file$/, '--state', dir],
 	];
+	const content = (name) => { // with what says how a database keeps its journal: others' files are left as they are
+		const octets = fs.readFileSync(path.join(dir, name));
+		octets.fill(1, 18, 20);
+		fs.writeFileSync(path.join(dir, name), octets);
+		return octets;
+	};
+	const foreign = content('foreign');
 	for (const [status, line, ...args] of rows) {
 		const run = spawnSync(binary, ['--rpc', path.join(dir, 'rpc'), '--api', `unix:${path.join(dir, 'api')}`, ...args],
 			{ encoding: 'utf8', timeout: 10000 });
@@ -231,4 +238,5 @@ test('what a flag names and is not what it should be is exit status 2 and one li
 		assert.match(run.stderr, /^[^\n]*\n$/);
 		assert.match(run.stderr.trim(), line);
 	}
+	assert.deepEqual(fs.readFileSync(path.join(dir, 'foreign')), foreign);
 });
