@@ -3,9 +3,10 @@
  * Types of events, by number and by name. Those of events.def and the daemon's own are constant; x-
  * names of hosts get the next free number, for as long as the daemon runs.
  *
- * Failure mode: more than EVENT_CUSTOM_MAX x- names: the last ones share one.
+ * Failure mode: more than EVENT_CUSTOM_MAX x- names: the last ones share `x-`, and the log says so.
  */
 #include "events.h"
+#include "log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,8 @@ static int custom_type(struct events *events, const char *name)
 			return EVENT_CUSTOM + i;
 		i++;
 	}
+	if (i == EVENT_CUSTOM_MAX - 1)
+		log_limited("events: more than %d x- names, so %s is x-", i, name);
 	if (!events->custom[i])
 		events->custom[i] = strdup(i < EVENT_CUSTOM_MAX - 1 ? name : "x-");
 	return EVENT_CUSTOM + i;

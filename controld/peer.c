@@ -120,6 +120,11 @@ static void on_written(uv_write_t *request, int status)
 		peer_close(peer, uv_strerror(status));
 }
 
+static void count_limit(const struct peer *peer, const char *name)
+{
+	metrics_count_limit(&peer->controld->metrics, name, 1);
+}
+
 /* Takes the line. */
 static int write_line(struct peer *peer, char *line, size_t len)
 {
@@ -128,8 +133,10 @@ static int write_line(struct peer *peer, char *line, size_t len)
 
 	if (!line || peer->closing)
 		goto fail;
-	if (peer->pipe.write_queue_size + len > PEER_QUEUE_MAX)
+	if (peer->pipe.write_queue_size + len > PEER_QUEUE_MAX) {
+		count_limit(peer, "rpc_queue");
 		goto fail;
+	}
 	output = malloc(sizeof(*output));
 	if (!output)
 		goto fail;
@@ -144,8 +151,10 @@ fail:
 
 static void write_or_close(struct peer *peer, char *line, size_t len)
 {
+	const char *why = line ? "it does not read: the queue is full" : "out of memory";
+
 	if (write_line(peer, line, len) < 0 && !peer->closing)
-		peer_close(peer, "it does not read: the queue is full");
+		peer_close(peer, why);
 }
 
 void peer_notify(struct peer *peer, enum rpc_method method, json_t *params)
@@ -180,6 +189,8 @@ static int make_call(struct peer *peer, enum rpc_method method, json_t *params, 
 	size_t len = 0;
 	char *line;
 
+	if (peer->call_count >= PEER_CALLS_MAX)
+		count_limit(peer, "rpc_calls");
 	call = peer->closing || peer->call_count >= PEER_CALLS_MAX ? NULL : malloc(sizeof(*call));
 	if (!call) {
 		json_decref(params);
@@ -338,6 +349,12 @@ static uid_t read_uid(struct peer *peer)
 	return credentials.uid;
 }
 
+static void refuse_crowd(struct peer *peer)
+{
+	count_limit(peer, "rpc_connections");
+	peer_close(peer, "too many connections");
+}
+
 static void on_connection(uv_stream_t *server, int status)
 {
 	struct peers *peers = container_of(server, struct peers, pipe);
@@ -361,7 +378,7 @@ static void on_connection(uv_stream_t *server, int status)
 	if (!is_allowed(peers->controld, peer->uid))
 		peer_close(peer, "this user may not connect (--rpc-user)");
 	else if (peers->count > PEERS_MAX)
-		peer_close(peer, "too many connections");
+		refuse_crowd(peer);
 	else
 		uv_read_start((uv_stream_t *)&peer->pipe, on_alloc, on_read);
 }
@@ -402,10 +419,13 @@ static void on_tick(uv_timer_t *tick)
 
 int peers_start(struct peers *peers, struct controld *controld, char *why)
 {
+	static const char *const limits[] = {"rpc_connections", "rpc_queue", "rpc_calls"};
 	int r;
 
 	peers->controld = controld;
 	list_init(&peers->list);
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		metrics_count_limit(&controld->metrics, limits[i], 0);
 	if (listener_open(&controld->options.rpc, "rpc", &peers->listener, why) < 0)
 		return -1;
 	uv_pipe_init(controld->loop, &peers->pipe, 0);

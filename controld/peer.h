@@ -11,11 +11,11 @@
 struct controld;
 struct worker;
 
-#define PEERS_MAX 256			  /* connections to the RPC socket */
-#define PEER_HELLO_MS 5000		  /* to say hello */
-#define PEER_LINGER_MS 1000		  /* to read what we wrote before we closed */
-#define PEER_QUEUE_MAX (8u * 1024 * 1024) /* octets that a peer has not read yet */
-#define PEER_CALLS_MAX 1024		  /* our requests without an answer */
+#define PEERS_MAX 256	    /* connections to the RPC socket; counter "rpc_connections" */
+#define PEER_HELLO_MS 5000  /* to say hello */
+#define PEER_LINGER_MS 1000 /* to read what we wrote before we closed */
+#define PEER_QUEUE_MAX (8u * 1024 * 1024) /* octets that a peer has not read; counter "rpc_queue" */
+#define PEER_CALLS_MAX 1024		  /* our requests without an answer; counter "rpc_calls" */
 #define PEER_TICK_MS 100		  /* how exact deadlines of calls are */
 
 enum peer_outcome { PEER_RESULT, PEER_ERROR, PEER_LOST, PEER_TIMEOUT };

@@ -22,7 +22,7 @@
 #include <string.h>
 
 #define PER_SECOND_MAX 1e6
-#define ORIGINS_MAX 1024 /* entries of one policy; counter "policy_origins" */
+#define ORIGINS_MAX 1024 /* entries of one policy */
 
 static const char *const selector_members[] = {"worker", "label",     "sni",	   "peer",
 					       "alpn",	 "userAgent", "encrypted", "all",

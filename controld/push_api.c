@@ -152,11 +152,18 @@ static struct push *make_push(struct request *request, const struct order *order
 	return NULL;
 }
 
+/* For want of memory, or, where there is no record at all, of a place for one. */
 static void give_up(struct request *request, struct push *push)
 {
+	struct pushes *pushes = &request->controld->pushes;
+
+	if (!push && pushes->count >= PUSHES_MAX) {
+		request_refuse(request, PROBLEM_BUSY, NULL, "too many pushes are running");
+		return;
+	}
 	if (push)
-		push_free(&request->controld->pushes, push);
-	request_refuse(request, PROBLEM_BUSY, NULL, "too many pushes are running");
+		push_free(pushes, push);
+	request_refuse(request, PROBLEM_MEMORY, NULL, NULL);
 }
 
 static void refuse_unkept(struct pushes *pushes, struct push *push, const char *why)

@@ -105,6 +105,7 @@ static int make_room(struct pushes *pushes)
 		push_free(pushes, push);
 		return 0;
 	}
+	metrics_count_limit(&pushes->controld->metrics, "pushes", 1);
 	return -1;
 }
 
@@ -306,8 +307,10 @@ void push_warn(struct push *push, const char *rule, const char *detail, json_int
 		json_integer_set(sum, json_integer_value(sum) + sessions);
 		return;
 	}
-	if (json_array_size(push->warnings) >= PUSH_WARNINGS_MAX)
+	if (json_array_size(push->warnings) >= PUSH_WARNINGS_MAX) {
+		metrics_count_limit(&push->pushes->controld->metrics, "push_warnings", 1);
 		return;
+	}
 	one = json_pack("{s:s, s:s}", "rule", rule, "detail", detail);
 	if (one && sessions)
 		json_object_set_new(one, "sessions", json_integer(sessions));
@@ -416,6 +419,9 @@ void pushes_init(struct pushes *pushes, struct controld *controld)
 	list_init(&pushes->list);
 	list_init(&pushes->running);
 	list_init(&pushes->settling);
+	metrics_count_limit(&controld->metrics, "pushes", 0);
+	metrics_count_limit(&controld->metrics, "push_results", 0);
+	metrics_count_limit(&controld->metrics, "push_warnings", 0);
 	random_name(pushes->start, sizeof(pushes->start) - 1);
 	uv_timer_init(controld->loop, &pushes->tick);
 }

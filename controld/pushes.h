@@ -5,13 +5,13 @@
 #include "results.h"
 #include "worker.h"
 
-#define PUSHES_MAX 20000	    /* records kept; the oldest that is done goes first */
-#define PUSH_RESULTS_MAX (4u << 20) /* sessions over all of them, 16 octets each; as above */
-#define PUSH_WARNINGS_MAX 64	    /* different ones of a push */
+#define PUSHES_MAX 20000 /* records kept; the oldest that is done goes first; counter "pushes" */
+#define PUSH_RESULTS_MAX (4u << 20) /* sessions of all, 16 octets each; counter "push_results" */
+#define PUSH_WARNINGS_MAX 64	    /* different ones of a push; counter "push_warnings" */
 #define PUSH_ID_MAX 64
 #define PUSH_TICK_MS 50
 #define PUSH_PROGRESS_MS 250 /* between two push.progress of a fan-out */
-#define PUSH_RUNS_MAX 10000  /* numbers that the runs of one change stand for: rpc.md */
+#define PUSH_RUNS_MAX 10000  /* numbers that the runs of one update stand for: rpc.md */
 #define PUSH_RETURN_MS 10000 /* for a worker to come back, after we were restarted or it was lost */
 
 struct key;
