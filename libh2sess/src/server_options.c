@@ -20,6 +20,7 @@
 #include "server.h"
 #include "server_origins.h"
 #include "session.h"
+#include "tls_tickets.h"
 
 #include <string.h>
 
@@ -164,6 +165,19 @@ static void put_into_place(struct h2sess_server *srv, struct fresh *fresh)
 	fresh->proxies = old_proxies;
 }
 
+/* TLS reads its keys itself. Where there is none, a file of them must be one all the same. */
+static int check_ticket_keys(const struct h2sess_options *options, const char **ret_field)
+{
+	struct ticket_keys *keys = NULL;
+	int r = 0;
+
+	*ret_field = "tls_ticket_keys_file";
+	if (options->tls_ticket_keys_file)
+		r = ticket_keys_new(options->tls_ticket_keys_file, &keys);
+	ticket_keys_unref(keys);
+	return r;
+}
+
 static uint32_t timeout_of(const struct h2sess_options *options)
 {
 	return options->session_timeout_ms == UINT32_MAX ? 0 : options->session_timeout_ms;
@@ -187,7 +201,8 @@ int server_use_options(struct h2sess_server *srv, const struct h2sess_options *o
 	srv->end_user = options->end_user;
 	atomic_store(&srv->session_timeout_ms, timeout_of(options));
 	*ret_field = "certificates";
-	return options->n_certificates ? tls_new(options, &srv->tls, ret_field) : 0;
+	return options->n_certificates ? tls_new(options, &srv->tls, ret_field)
+				       : check_ticket_keys(options, ret_field);
 }
 
 void server_options_done(struct h2sess_server *srv)
@@ -258,7 +273,8 @@ static int reload_tls(struct h2sess_server *srv, const struct h2sess_options *op
 {
 	*ret_field = "certificates";
 	if (!srv->tls)
-		return options->n_certificates ? H2SESS_ESTATE : 0;
+		return options->n_certificates ? H2SESS_ESTATE
+					       : check_ticket_keys(options, ret_field);
 	return tls_reload(srv->tls, options, ret_field);
 }
 

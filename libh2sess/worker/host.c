@@ -85,6 +85,9 @@ static int refuse_field(const struct h2sess_options *options, const char *field,
 
 	if (error == H2SESS_ECERTIFICATE || error == H2SESS_EKEY)
 		return refuse_certificate(options, error);
+	if (error == H2SESS_EINVAL && field && !strcmp(field, "tls_ticket_keys_file"))
+		return log_refuse("--ticket-keys", options->tls_ticket_keys_file,
+				  "not 1 to 16 keys of 80 bytes each");
 	for (size_t i = 0; field && i < sizeof(FLAGS) / sizeof(*FLAGS); i++) {
 		if (!strcmp(FLAGS[i].field, field))
 			return log_refuse(FLAGS[i].flag, NULL, h2sess_strerror(error));

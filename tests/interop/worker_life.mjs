@@ -62,6 +62,9 @@ test('what is wrong is one line, exit 2, and nothing is served', async (t) => {
     [[...h2c, '--app', '../echo'], '--app ../echo'],
     [[...h2c, '--app', 'static'], 'static'],
     [[...h2c, '--app', `static:${join(dir, 'none')}`], 'No such file'],
+    [[...h2c, '--app', 'echo', '--ticket-keys', join(dir, 'junk.pem')], `--ticket-keys ${join(dir, 'junk.pem')}: not 1 to 16 keys of 80 bytes each`],
+    [[...secure, ...tlsFlags, '--ticket-keys', join(dir, 'junk.pem')], 'junk.pem: not 1 to 16 keys of 80 bytes each'],
+    [[...h2c, '--app', 'echo', '--ticket-keys', join(dir, 'none')], 'none: No such file'],
     [['--config', join(dir, 'bad.conf')], 'bad.conf:3: thraeds: no such key'],
     [[...h2c, '--app', 'echo', '--ready-file', join(dir, 'none/ready')], 'none/ready'],
   ];
