@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Words to the service manager: one datagram to $NOTIFY_SOCKET. Called by the programs (the library
- * does not hold it) at READY, STOPPING and RELOADING, and by a timer of the loop at WATCHDOG: a loop
- * that hangs is noticed. Failure modes: nobody listens, or not any more: nothing happens, as sd_notify(3)
- * recommends.
+ * does not hold it) at READY, STOPPING and RELOADING, and by a timer of the loop at WATCHDOG: a
+ * loop that hangs is noticed. Failure modes: nobody listens, or not any more: nothing happens, as
+ * sd_notify(3) recommends.
  */
 #include "notify.h"
 

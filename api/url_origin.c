@@ -2,10 +2,10 @@
 /*
  * The origin of a URL: WHATWG URL parsing as far as an origin needs it, RFC 6454 serialisation.
  *
- * Used by the library for what is pushed and by both sides for what is selected. Pure, any thread, in
- * room that the caller brings. Happy path: the ends are stripped, tabs and newlines taken out -> the scheme ->
- * for a special scheme: slashes in any number, the authority, its host and port -> "scheme://host",
- * and the port where it is not the scheme's own.
+ * Used by the library for what is pushed and by both sides for what is selected. Pure, any thread,
+ * in room that the caller brings. Happy path: the ends are stripped, tabs and newlines taken out ->
+ * the scheme -> for a special scheme: slashes in any number, the authority, its host and port ->
+ * "scheme://host", and the port where it is not the scheme's own.
  *
  * `blob:` speaks for the origin of the URL in its path. `file:` and every scheme that is not
  * special have opaque origins: H2SESS_EORIGIN, if they are URLs at all. Hosts are url_host.c's;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * session.altsvc, session.origin and push.cancel (control_fanout.c has the rest): from a request to a record in the book, to the
- * session's thread, to the answer. It owns a push's arguments while the session looks at them.
+ * session.altsvc, session.origin and push.cancel (control_fanout.c has the rest): from a request to
+ * a record in the book, to the session's thread, to the answer. It owns a push's arguments while
+ * the session looks at them.
  *
  * The happy path:
  *   - the control thread checks what is not Node's (names, flags) and enters the push into the

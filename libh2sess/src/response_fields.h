@@ -23,7 +23,7 @@ int response_status(const struct h2sess_header *headers, size_t n);
  * afterwards, in any case.
  */
 int response_fields_init(struct response_fields *f, const struct h2sess_header *headers, size_t n);
-/* The field Alt-Svc, unless there is one; value may be NULL. Borrowed until the response is submitted. */
+/* The field Alt-Svc, unless there is one; value may be NULL. Borrowed until it is submitted. */
 void response_fields_add_alt_svc(struct response_fields *f, const char *value);
 /* The same for trailers, which have no pseudo-header field. */
 int response_fields_init_trailers(struct response_fields *f, const struct h2sess_header *headers,

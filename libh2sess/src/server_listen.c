@@ -2,8 +2,8 @@
 /*
  * Listeners: one on every loop, accept, and connections that the host accepted itself.
  *
- * Happy path: h2sess_server_listen() opens one socket a loop (listen_socket.c) -> poll -> accept4() a few at a time -> session_new(). h2sess_server_adopt() posts a connection to
- * the next loop.
+ * Happy path: h2sess_server_listen() opens one socket a loop (listen_socket.c) -> poll -> accept4()
+ * a few at a time -> session_new(). h2sess_server_adopt() posts a connection to the next loop.
  *
  * Failure modes: an address that is none, taken, or not ours to bind (errors); no descriptor left
  * (accepting pauses until a connection closes, instead of spinning); too many sessions (accepted

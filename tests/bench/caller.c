@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define SAMPLES_MAX 1000000
-#define ANSWER_MAX (1u << 20) /* octets of an answer */
+#define ANSWER_MAX (4u << 20) /* octets of an answer: a page of 1,000 sessions has more than one */
 
 static char request[1024];
 static size_t request_len;
