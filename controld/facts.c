@@ -12,10 +12,11 @@
  * Labels change: an event says after how many changes it came, and the last of them are kept. So what
  * is learnt late makes what came before it known, and nothing is judged by what was different then.
  *
- * Failure modes: more than FACTS_MAX or FACTS_BYTES_MAX: the oldest entries whose sessions have ended
- * are forgotten, those that live get a new number, and events with the old ones can not be judged any
- * more: readers that choose are told of a gap. No memory:
- * the event's number is FACTS_LOST, which is the same.
+ * Failure modes: more than FACTS_MAX or FACTS_BYTES_MAX: the oldest entries whose sessions have
+ * ended are forgotten, those that live get a new number, and events with the old ones can not be
+ * judged any more: readers that choose are told of a gap. No memory: the event's number is
+ * FACTS_LOST, which is the same. Labels that have changed more than MOMENT_CHANGES_MAX times are
+ * not known of the events from then on.
  */
 #include "facts.h"
 
@@ -254,7 +255,8 @@ static void take_labels(struct facts *facts, unsigned changes, json_t *labels)
 	char name[CHANGE_NAME];
 
 	name_change(name, changes);
-	if (!changes || !json_is_object(labels) || !are_texts(labels) || json_object_get(all, name))
+	if (!changes || changes > MOMENT_CHANGES_MAX || !json_is_object(labels) ||
+	    !are_texts(labels) || json_object_get(all, name))
 		return;
 	if (!all)
 		all = facts->labels_by_change = json_object();
@@ -298,9 +300,9 @@ void facts_learn(struct facts_book *book, const char *worker, const json_t *sess
 	facts->servername = copy_string(json_object_get(session, "servername"));
 	facts->alpn = copy_string(json_object_get(session, "alpnProtocol"));
 	snprintf(facts->peer, sizeof(facts->peer), "%s", peer ? peer : "");
+	/* A copy: the event's text is all that stays else. */
 	if (json_object_size(labels) && are_texts(labels))
-		facts->labels =
-			json_deep_copy(labels); /* the event's text is all that stays else */
+		facts->labels = json_deep_copy(labels);
 	take_session_agent(facts, session);
 	take_origins(facts, json_object_get(session, "originSet"));
 	weigh(book, facts);

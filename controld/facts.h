@@ -9,20 +9,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FACTS_MAX \
-	65536 /* whom events are of: the oldest that has ended is forgotten for a new one */
-#define FACTS_BYTES_MAX (64u << 20) /* octets of their texts, about: likewise */
-#define FACTS_PASSED_MAX \
-	64 /* of those that live, to find one that has ended; then it is the oldest */
+/* Whom events are of: the oldest that has ended is forgotten for a new one, */
+#define FACTS_MAX 65536
+#define FACTS_BYTES_MAX (64u << 20) /* or for octets of their texts, about; */
+#define FACTS_PASSED_MAX 64	    /* where so many that live come first, the oldest of all */
+
 #define FACTS_USER_AGENT_MAX 2044 /* octets; a longer one may have been cut by its worker */
 #define FACTS_LABELS_MAX 16   /* changes of a session's labels that are remembered, the latest */
 #define FACTS_LOST UINT32_MAX /* a number for whom there was no memory */
 
 /* Whom an event is of: a session, or with session "" a worker itself. */
 struct facts {
-	uint32_t
-		number; /* another one when it was passed over; none comes again in EVENT_HISTORY */
-	bool known;	/* encrypted, peer, servername, alpn, labels were told */
+	/* Another one when it was passed over; none comes again in EVENT_HISTORY. */
+	uint32_t number;
+	bool known; /* encrypted, peer, servername, alpn, labels were told */
 	bool encrypted;
 	bool ended;	 /* its close was heard */
 	bool agent_told; /* the user agent was: it is decided, and never another one */

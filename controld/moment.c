@@ -14,7 +14,6 @@
 #define AGE_BOUND (UINT64_C(1) << 42)  /* milliseconds: a hundred years and more */
 #define IDLE_BOUND (UINT64_C(1) << 37) /* four years */
 #define STREAMS_BOUND (UINT64_C(1) << 20)
-#define CHANGES_BOUND (UINT64_C(1) << 11)
 
 /* A number below the bound, and the bit that says that it was told; else 0 and no bit. */
 static uint64_t read_number(const json_t *at, const char *name, uint64_t bound, unsigned bit,
@@ -29,6 +28,14 @@ static uint64_t read_number(const json_t *at, const char *name, uint64_t bound, 
 	return (uint64_t)number;
 }
 
+/* Too many to tell apart is not the same as not told, when labels of now would be looked at. */
+static uint64_t read_changes(const json_t *at, unsigned *told)
+{
+	uint64_t changes = read_number(at, "labelChanges", UINT64_MAX, MOMENT_LABELS, told);
+
+	return changes <= MOMENT_CHANGES_MAX ? changes : MOMENT_CHANGES_MAX + 1;
+}
+
 struct moment moment_read(const json_t *at)
 {
 	const json_t *requested = json_object_get(at, "requested");
@@ -38,7 +45,7 @@ struct moment moment_read(const json_t *at)
 	moment.age_ms = read_number(at, "ageMs", AGE_BOUND, MOMENT_AGE, &told);
 	moment.idle_ms = read_number(at, "idleMs", IDLE_BOUND, MOMENT_IDLE, &told);
 	moment.open_streams = read_number(at, "openStreams", STREAMS_BOUND, MOMENT_STREAMS, &told);
-	moment.label_changes = read_number(at, "labelChanges", CHANGES_BOUND, MOMENT_LABELS, &told);
+	moment.label_changes = read_changes(at, &told);
 	moment.origins = read_number(at, "origins", MOMENT_ORIGINS_MAX + 1, MOMENT_ORIGINS, &told);
 	moment.told = told;
 	return moment;

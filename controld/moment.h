@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define MOMENT_ORIGINS_MAX 1024 /* of an origin set that are told apart */
+#define MOMENT_CHANGES_MAX 2046 /* of labels, likewise; every later one is the one after it */
 
 /* What of a moment was told. */
 enum {

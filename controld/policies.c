@@ -143,8 +143,7 @@ bool policy_end(const struct policy *policy, enum policy_ending ending,
 		struct policy_record *record)
 {
 	int64_t sent = record->last_sent_ms, now = time_now_ms();
-	bool may_be_out =
-		policy_may_be_out(policy); /* before the revision, maybe its own, goes on */
+	bool may_be_out = policy_may_be_out(policy); /* of the revision that ends */
 
 	record->ending = ending;
 	record->updated_ms = now;

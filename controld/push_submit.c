@@ -99,8 +99,8 @@ static void go_on(struct pushes *pushes, struct push *push)
 		waiters_wake(pushes, push);
 		return;
 	}
-	push_save(pushes,
-		  push); /* how many are meant, should nobody live to say what became of them */
+	/* How many are meant, should nobody live to say what became of them. */
+	push_save(pushes, push);
 	ask_all(pushes, push); /* now in earnest */
 }
 

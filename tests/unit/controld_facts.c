@@ -7,6 +7,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -78,11 +79,36 @@ static void test_others(void **state)
 	assert_int_equal(facts->weight, 0);
 }
 
+/* The labels after the last change that is told apart are never taken for those of a later one. */
+static void test_many_changes(void **state)
+{
+	static const char at[] = "{\"labelChanges\": %u, \"labels\": {\"a\": \"%u\"}}";
+	const struct facts *facts = NULL;
+	struct moment moment;
+	char text[80];
+
+	for (unsigned n = MOMENT_CHANGES_MAX - 1; n < MOMENT_CHANGES_MAX + 5; n++) {
+		json_t *json;
+
+		snprintf(text, sizeof(text), at, n, n);
+		facts = told(*state, "{\"id\": \"b-1\", \"labels\": {}}", text);
+		json = json_of(text);
+		moment = moment_read(json);
+		json_decref(json);
+		assert_true(moment.told & MOMENT_LABELS);
+		assert_int_equal(moment.label_changes,
+				 n <= MOMENT_CHANGES_MAX ? n : MOMENT_CHANGES_MAX + 1);
+		assert_int_equal(facts_labels(facts, moment.label_changes) != NULL,
+				 n <= MOMENT_CHANGES_MAX);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_texts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_others, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_many_changes, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
