@@ -25,6 +25,7 @@
 
 #define LIST_LIMIT 100
 #define LIST_LIMIT_MAX 1000
+#define LIST_BYTES (16u << 20) /* octets of a page: where they are reached, it ends, too */
 #define CURSOR_MAX 256
 
 /* A list under way; it ends with its request's answer. */
@@ -38,6 +39,11 @@ struct listing {
 	char boot[WORKER_BOOT_MAX + 1];
 	char after[128]; /* "" : from its first session on */
 };
+
+static bool is_full(const struct listing *listing)
+{
+	return listing->count >= listing->limit || listing->answer.len >= LIST_BYTES;
+}
 
 static void listing_free(struct listing *listing)
 {
@@ -138,7 +144,7 @@ static void go_on(struct listing *listing, const struct worker *worker)
 		return;
 	}
 	move_to(listing, next, "");
-	if (listing->count >= listing->limit)
+	if (is_full(listing))
 		finish(listing, true);
 	else
 		ask_page(listing, next);
@@ -251,7 +257,7 @@ static void on_page(const struct peer_answer *answer, void *user)
 		go_on(listing, boot ? boot->worker : NULL);
 		return;
 	}
-	if (listing->count >= listing->limit)
+	if (is_full(listing))
 		finish(listing, true);
 	else
 		ask_page(listing, boot->worker);

@@ -74,6 +74,21 @@ test('what is no page is 502 and names the worker, so that no list is short with
 	await worker.stop();
 }));
 
+test('a page ends where it is large, and the next one goes on', () => withDaemon([], {}, async (daemon) => {
+	const worker = new FakeWorker(daemon.rpc, { name: 'edge1' });
+	const text = 'x'.repeat(4_000_000);
+	worker.handlers['sessions.list'] = (w, { after }) => {
+		const n = Number(after ?? 0) + 1;
+		return { sessions: [{ id: `${n}`, text }], next: n < 7 ? `${n}` : null };
+	};
+	await worker.start();
+	const { json } = await daemon.get('/v1/sessions?limit=1000');
+	assert.deepEqual(json.sessions.map(({ id }) => id), ['1', '2', '3', '4', '5']);
+	const rest = (await daemon.get(`/v1/sessions?limit=1000&cursor=${json.next}`)).json;
+	assert.deepEqual([rest.sessions.map(({ id }) => id), rest.next], [['6', '7'], null]);
+	await worker.stop();
+}));
+
 test('a line that is wrong closes the connection, as any other', async () => {
 	const wrong = {
 		'not JSON': () => '{"jsonrpc":"2.0"',
