@@ -444,32 +444,42 @@ void control_policy_remove(struct control_request *request)
 	control_request_finish(request);
 }
 
-/* The one that is held already, where it is the same revision: it keeps its pace and its time. */
-static struct policy *same_revision(const struct policy_set *set, const struct policy *policy)
+static struct policy *held_by_name(const struct policy_set *set, const char *name)
 {
 	size_t i;
 
 	for (i = 0; set && i < set->n; i++) {
-		if (strcmp(set->policies[i]->name, policy->name) == 0 &&
-		    set->policies[i]->revision == policy->revision &&
-		    set->policies[i]->retracting == policy->retracting)
+		if (strcmp(set->policies[i]->name, name) == 0)
 			return set->policies[i];
 	}
 	return NULL;
 }
 
+/*
+ * Take the place of the one of this name that is held: the same revision keeps all of it, its pace
+ * too; another one when it was sent. The policy is taken; returns a reference.
+ */
+static struct policy *follow_held(const struct policy_set *set, struct policy *policy)
+{
+	struct policy *held = held_by_name(set, policy->name);
+
+	if (!held)
+		return policy;
+	if (held->revision != policy->revision || held->retracting != policy->retracting) {
+		atomic_store(&policy->last_sent_ns, atomic_load(&held->last_sent_ns));
+		return policy;
+	}
+	policy_unref(policy);
+	return policy_ref(held);
+}
+
 static void take_one(struct h2sess_control *control, struct draft *draft, const json_t *json)
 {
 	struct reading reading = {0};
-	struct policy *known;
 	int r = policy_read(&reading, json);
 
 	if (r == 0) {
-		known = same_revision(control->policy_set, reading.policy);
-		if (known) {
-			policy_unref(reading.policy);
-			reading.policy = policy_ref(known);
-		}
+		reading.policy = follow_held(control->policy_set, reading.policy);
 		r = draft_put(draft, reading.policy);
 		if (r < 0)
 			policy_unref(reading.policy);

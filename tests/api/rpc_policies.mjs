@@ -81,6 +81,18 @@ test('nothing is sent twice, not after a restart of the daemon either', async (t
 	assert.deepEqual(session.policies.map(({ policy, why }) => [policy, why]), [['p1', ''], ['p2', 'priority']]);
 });
 
+test('what was sent while the daemon was away is told, also of a policy that changed meanwhile', async (t) => {
+	const scene = await Scene.open(t);
+	const link = await scene.daemon.up();
+	await put(link);
+	link.socket.destroy();
+	const { values } = await watcher(scene);
+	await come(values, 1);
+	const second = await scene.daemon.up([], { policies: [policy({ revision: 2, paused: true })] });
+	const { lastSent } = await second.next('counts', ({ method, params }) => method === 'policy.update' && params.revision === 2);
+	assert.ok(lastSent);
+});
+
 test('the highest priority wins, and its removal brings the next', async (t) => {
 	const scene = await Scene.open(t);
 	const link = await scene.daemon.up();
