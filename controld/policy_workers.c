@@ -8,7 +8,8 @@
  *   3. policy.update brings the counts of its live sessions, and when a value was last sent.
  *
  * Failure modes: a worker refuses a policy: kept with the policy, shown, asked again only when the
- * policy changes. A worker is lost: its counts go, what it sent last stays.
+ * policy changes. A worker is lost: its counts go, what it sent last stays; where it had not said
+ * yet whether it sent a value, one is supposed to have been sent, for clients would remember it.
  */
 #include "policy_workers.h"
 
@@ -77,15 +78,21 @@ static struct report *make_report(struct policy *policy, const struct worker *wo
 	return report;
 }
 
+/* The worker was told of it, and has not said yet what it did. */
+static bool is_unheard(const struct policy *policy, const struct report *report)
+{
+	bool told = report->asked || (report->revision && !report->problem);
+
+	return told && report->counted != policy->record.revision;
+}
+
 bool policy_may_be_out(const struct policy *policy)
 {
 	list_for_each(at, &policy->reports) {
 		const struct report *report = container_of(at, struct report, link);
 
-		bool told = report->asked || (report->revision && !report->problem);
-
 		if (report->counts[MATCHED] || report->counts[PENDING] ||
-		    (told && report->counted != policy->record.revision))
+		    is_unheard(policy, report))
 			return true;
 	}
 	return false;
@@ -252,10 +259,13 @@ void policies_take_update(struct policies *policies, struct worker *worker, cons
 void policies_worker_lost(struct policies *policies, const struct boot *boot)
 {
 	list_for_each(at, &policies->list) {
-		struct report *report =
-			find_report(container_of(at, struct policy, link), boot->boot);
+		struct policy *policy = container_of(at, struct policy, link);
+		struct report *report = find_report(policy, boot->boot);
 
-		if (report)
-			report_free(report);
+		if (!report)
+			continue;
+		if (is_unheard(policy, report) && !policy->record.ending)
+			policies_note_sent(policies, policy, time_now_ms());
+		report_free(report);
 	}
 }

@@ -286,6 +286,24 @@ test('an expired one is taken back by itself', () => withWorker(async (daemon, w
 	events.close();
 }));
 
+test('a worker that is lost before it said what it sent may have sent it', () => withDaemon([], {}, async (daemon) => {
+	const hold = (worker, { policy }) => {
+		worker.held.set(policy.name, policy);
+		return {};
+	};
+	const silent = new PolicyWorker(daemon.rpc, { handlers: { 'policy.put': hold } });
+	await silent.start();
+	await put(daemon, 'p', move({ alt: 'h2=":8000"; ma=600' }));
+	await silent.holds('p', (policy) => policy);
+	assert.equal((await daemon.get(url('p'))).json.lastSent, null);
+	await silent.stop();
+	while (!/worker edge1 .* is gone/.test(daemon.log))
+		await once(daemon.child.stderr, 'data');
+	const { json } = await daemon.request('DELETE', url('p'));
+	assert.equal(json.state, 'retracting');
+	assert.ok(Date.parse(json.retractingUntil) - Date.now() > 500e3, json.retractingUntil);
+}));
+
 test('an expired one that reached nobody is gone at once', () => withWorker(async (daemon, worker) => {
 	const events = await daemon.events('?type=policy.changed');
 	await put(daemon, 'p', move({ expires: new Date(Date.now() + 2500).toISOString(), alt: 'h2=":8000"; ma=86400' }));
