@@ -215,6 +215,7 @@ int http_start(struct controld *controld, const struct listen_spec *spec, bool m
 		free(server);
 		return -1;
 	}
+	metrics_count_limit(&controld->metrics, "body", 0);
 	server->controld = controld;
 	server->metrics_only = metrics_only;
 	server->path = server->listener.path;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A hostile world: no descriptors left, a full disk, readers who never read.
+// A hostile world: no descriptors left, a full disk, readers and workers who never read, crowds.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import fs from 'node:fs';
@@ -116,4 +116,34 @@ test('a thousand subscribers of whom a hundred never read', () => withDaemon(['-
 		assert.ok(memory(daemon.child.pid) - before < 64, `${memory(daemon.child.pid) - before} MiB more`);
 	assert.equal((await daemon.get('/healthz')).status, 200);
 	sleepers.forEach((socket) => socket.destroy());
+}));
+
+// The value of h2sess_limit_total.
+async function reached(daemon, limit) {
+	const { text } = await daemon.get('/metrics');
+	return Number(new RegExp(`^h2sess_limit_total\\{limit="${limit}"\\} (\\d+)$`, 'm').exec(text)?.[1]);
+}
+
+test('a worker that does not read, and a crowd at its socket, are bounded, and it is counted', () => withDaemon([], {}, async (daemon) => {
+	const worker = new FakeWorker(daemon.rpc, { handlers: { 'session.emit': () => ({}) } });
+	const { id } = worker.addSession(1);
+	await worker.start();
+	worker.socket.pause();
+	const emitted = Array.from({ length: 12 }, () =>
+		daemon.post(`/v1/sessions/${id}/emit`, { event: 'x-large', data: 'x'.repeat(1_000_000) }));
+	const refused = await Promise.race(emitted);
+	assert.equal(refused.status, 503);
+	worker.socket.resume();
+	const statuses = (await Promise.all(emitted)).map(({ status }) => status);
+	assert.ok(await reached(daemon, 'rpc_queue') >= 1);
+	assert.ok(statuses.includes(200), `${statuses}`);
+
+	const crowd = Array.from({ length: 260 }, () => net.connect(daemon.rpc));
+	const ended = crowd.map((socket) => new Promise((resolve) => socket.resume().on('error', resolve).on('close', resolve)));
+	await Promise.race(ended);
+	assert.ok(await reached(daemon, 'rpc_connections') >= 1); // who is refused makes room for who comes later
+	crowd.forEach((socket) => socket.destroy());
+	await Promise.all(ended);
+	assert.match(daemon.log, /too many connections/);
+	await worker.stop();
 }));

@@ -58,6 +58,7 @@ test('metrics: their form, their names, their values', () => withDaemon(['--even
 	await daemon.request('PUT', '/v1/policies/p', { body: { select: { all: true }, origins: [], paused: true } });
 	const stream = await daemon.events('?type=goaway');
 	assert.equal((await daemon.get('/v1/events')).status, 503);
+	assert.equal((await daemon.post(`/v1/sessions/${id}/altsvc`, { alt: 'x'.repeat(1 << 20) })).status, 413);
 
 	const { headers, text } = await daemon.get('/metrics');
 	assert.equal(headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8');
@@ -65,7 +66,9 @@ test('metrics: their form, their names, their values', () => withDaemon(['--even
 	for (const [name, expected, labels] of [
 		['h2sess_workers', 2], ['h2sess_sessions', 1, { worker: 'edge1' }], ['h2sess_sessions', 0, { worker: 'bare' }],
 		['h2sess_event_streams', 1], ['h2sess_alt_used_total', 6], ['h2sess_misdirected_total', 4], ['h2sess_limit_total', 2, { limit: 'flood' }],
-		['h2sess_limit_total', 1, { limit: 'event_streams' }], ['h2sess_sessions_total', 1], ['h2sess_policies', 1, { state: 'paused' }],
+		['h2sess_limit_total', 1, { limit: 'event_streams' }], ['h2sess_limit_total', 1, { limit: 'body' }],
+		...['pushes', 'push_results', 'push_warnings', 'rpc_connections', 'rpc_queue', 'rpc_calls'].map((limit) => ['h2sess_limit_total', 0, { limit }]),
+		['h2sess_sessions_total', 1], ['h2sess_policies', 1, { state: 'paused' }],
 		['h2sess_policies', 0, { state: 'active' }], ['h2sess_event_gaps_total', 0],
 		['h2sess_certificate_not_after_seconds', Date.parse(notAfter[1]) / 1000, { worker: 'edge1' }],
 		['h2sess_certificate_not_after_seconds', undefined, { worker: 'bare' }],
