@@ -115,17 +115,23 @@ export function readme() {
   return { install, configure, byHand, client, push };
 }
 
+// The ids of the sessions that are open.
+function sessions(machine) {
+  const answer = machine.run('curl -s --unix-socket /run/h2sess/api.sock http://localhost/v1/sessions');
+  return answer.match(/"id":"[^"]+/g) ?? [];
+}
+
 // The README's client in a machine, and all that it printed.
 export async function connect(t, machine) {
   await until('a worker that the daemon sees', () => /"state":"running"/.test(machine.run(
     'curl -s --unix-socket /run/h2sess/api.sock http://localhost/v1/workers || :')));
+  const before = sessions(machine);
   const child = machine.start(readme().client);
   const client = { child, text: '', ended: false };
   child.stdout.setEncoding('utf8').on('data', (text) => { client.text += text; });
   child.on('exit', () => { client.ended = true; });
   t.after(() => child.kill('SIGKILL'));
-  await until('a session', () => /"id"/.test(machine.run(
-    'curl -s --unix-socket /run/h2sess/api.sock http://localhost/v1/sessions')));
+  await until('its session', () => sessions(machine).some((id) => !before.includes(id)));
   return client;
 }
 
