@@ -43,8 +43,9 @@ int event_select_read(const struct request *request, struct event_select **ret,
 void event_select_free(struct event_select *select);
 
 /*
- * Around the judging of many events, during which no facts change: the globs, which are what takes
- * time, are asked once a session. Without memory for that they are asked each time.
+ * Around the judging of many events: the globs, which are what takes time, are asked once a session.
+ * What they are asked of never changes once it is told, so other things may happen meanwhile. Without
+ * memory for that they are asked each time.
  */
 void event_select_begin(struct event_select *select);
 void event_select_end(struct event_select *select);

@@ -10,7 +10,7 @@
  * The log drops its oldest events when it holds too many, too many octets or too old ones, and keeps
  * 21 octets of each: its type, a number for whom it is of (facts.c), and what its session was like
  * (moment.c). So a reader that fell behind, or resumes late, is told exactly how many events of his
- * choice he did not see. The store keeps the same beside each event, so that a restart changes
+ * choice he did not see (event_count.c). The store keeps the same beside each event, so that a restart changes
  * nothing.
  *
  * Failure modes: no memory for an event, or one over EVENT_SIZE_MAX: a gap event of one takes its
@@ -28,8 +28,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define EVENTS_MANY 1000 /* counted at once, that preparations pay */
 
 int events_init(struct events *events, int64_t capacity, int64_t bytes_max)
 {
@@ -457,38 +455,18 @@ uint64_t events_position_after(const struct events *events, uint64_t seq)
 	return low;
 }
 
-static int64_t count(const struct events *events, const struct event_filter *filter, uint64_t from,
-		     uint64_t to)
+uint64_t events_last_dropped(const struct events *events)
 {
-	int64_t shown = 0;
-
-	for (uint64_t seq = from; seq <= to; seq++) {
-		size_t at = seq % EVENT_HISTORY;
-		enum event_verdict verdict =
-			judge(events, filter, events->history[at], events->history_facts[at],
-			      events->history_moments[at]);
-
-		if (verdict == EVENT_UNDECIDED)
-			return -1;
-		shown += verdict == EVENT_SHOWN;
-	}
-	return shown;
+	return events->first < events->next ? events_at(events, events->first)->seq - 1
+					    : events->seq;
 }
 
-int64_t events_count(const struct events *events, const struct event_filter *filter, uint64_t from,
-		     uint64_t to)
+enum event_verdict events_judge_dropped(const struct events *events,
+					const struct event_filter *filter, uint64_t seq)
 {
-	bool many = filter->select && to - from >= EVENTS_MANY;
-	int64_t shown;
+	size_t at = seq % EVENT_HISTORY;
 
-	if (from > to)
-		return 0;
-	if (from < events->history_first || to > events->seq)
-		return -1;
-	if (many)
-		event_select_begin(filter->select);
-	shown = count(events, filter, from, to);
-	if (many)
-		event_select_end(filter->select);
-	return shown;
+	assert(seq >= events->history_first && seq <= events->seq);
+	return judge(events, filter, events->history[at], events->history_facts[at],
+		     events->history_moments[at]);
 }

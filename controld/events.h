@@ -65,6 +65,7 @@ struct events {
 	uint8_t *history;	 /* types, by seq % EVENT_HISTORY */
 	uint32_t *history_facts; /* numbers of facts, likewise */
 	struct moment *history_moments;
+	unsigned memos; /* counts of event_count.h under way that have memos of globs */
 	struct facts_book facts;
 	char *custom[EVENT_CUSTOM_MAX];
 	struct store *store; /* NULL: nothing is kept */
@@ -73,6 +74,7 @@ struct events {
 };
 
 #define EVENT_HISTORY (1u << 22) /* seqs */
+#define EVENT_MEMOS_MAX 16	 /* of up to a MiB each */
 
 /* A set of event types, and whose. */
 struct event_filter {
@@ -122,12 +124,15 @@ void events_make_visible(struct events *events, uint64_t seq);
 uint64_t events_position_after(const struct events *events, uint64_t seq);
 const struct event *events_at(const struct events *events, uint64_t position);
 
-/* How many events from..to (seqs, both included) a filter wants; -1: it is not known any more. */
-int64_t events_count(const struct events *events, const struct event_filter *filter, uint64_t from,
-		     uint64_t to);
+/* The seq before the first event that the log holds. */
+uint64_t events_last_dropped(const struct events *events);
 
 enum event_verdict events_judge(const struct events *events, const struct event_filter *filter,
 				const struct event *event);
+
+/* Of one that is not older than history_first, whether the log holds it or not. */
+enum event_verdict events_judge_dropped(const struct events *events,
+					const struct event_filter *filter, uint64_t seq);
 
 /* EPOCH-SEQ. parse: -1 for an id that this log never gave. */
 void event_id(const struct events *events, uint64_t seq, char ret[EVENT_ID_MAX]);

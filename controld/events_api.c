@@ -92,39 +92,27 @@ static int read_wish(struct request *request, struct wish *wish, struct problem 
 /* From the start of what the log holds, after a gap for what came before. */
 static void start_over(struct stream *stream)
 {
-	const struct events *events = &stream->controld->events;
-	bool empty = events->first == events->next;
-	uint64_t to = empty ? events->seq : events_at(events, events->first)->seq - 1;
-	int64_t count = to ? events_count(events, &stream->filter, 1, to) : 0;
-
-	stream->position = events->first;
-	stream->seq = to;
-	stream_write_gap(stream, count, 1, to, "unknown_id");
+	stream->seq = 0;
+	stream_count_dropped(stream, true);
 }
 
 static void resume_after(struct stream *stream, const char *since)
 {
 	const struct events *events = &stream->controld->events;
-	uint64_t seq, held;
-	int64_t count;
+	uint64_t seq;
 
 	if (event_id_parse(events, since, &seq) < 0) {
 		start_over(stream);
 		return;
 	}
-	held = events->first == events->next ? events->seq
-					     : events_at(events, events->first)->seq - 1;
 	if (!demand_recorded_since(&stream->controld->demand, &stream->filter, seq)) {
 		stream->seq = seq;
 		stream_write_gap(stream, -1, seq + 1, events->seq, "not_recorded");
 	}
 	stream->seq = stream->told_seq = seq;
-	stream->position = seq < held ? events->first : events_position_after(events, seq);
-	count = seq < held ? events_count(events, &stream->filter, seq + 1, held) : 0;
-	if (count == 0)
-		return;
-	stream->seq = held;
-	stream_write_gap(stream, count, seq + 1, held, "dropped");
+	stream->position = events_position_after(events, seq);
+	if (seq < events_last_dropped(events))
+		stream_count_dropped(stream, false);
 }
 
 static void open_stream(struct request *request, struct wish *wish)

@@ -6,10 +6,13 @@
  * has room:
  *   1. what is written ahead (out) goes first;
  *   2. then a batch of events from the reader's position on, up to STREAM_BATCH octets;
- *   3. then the connection sleeps until streams_wake(), a heartbeat or the end.
+ *   3. then the connection sleeps until streams_wake(), a heartbeat or the end; or until its next turn
+ *      (turns.c) when there is more to judge than STREAM_SLICE, or than one turn of the loop has.
  * A reader costs its position and one batch, however slow it is: the log is shared.
  *
  * When the log has dropped what a reader had not seen, a gap with the exact number takes its place.
+ * It is counted a slice at a time (event_count.c). Until that is done the reader is where it was: a
+ * heartbeat or the daemon's end tell it to resume from before the gap.
  * A reader whose filter hides what happens gets a bookmark with the heartbeat, so that it can
  * resume from there.
  *
@@ -97,19 +100,58 @@ static void write_event(struct stream *stream, const struct event *event)
 
 /* ---- reading the log ------------------------------------------------------------------------- */
 
-/* The log has dropped what this reader had not seen. */
-static void skip_dropped(struct stream *stream)
+void stream_count_dropped(struct stream *stream, bool unknown_id)
 {
-	const struct events *events = &stream->controld->events;
-	uint64_t from = stream->seq + 1;
-	uint64_t to = events->first < events->next ? events_at(events, events->first)->seq - 1
-						   : events->seq;
-	int64_t count = events_count(events, &stream->filter, from, to);
+	struct events *events = &stream->controld->events;
 
 	stream->position = events->first;
-	stream->seq = to;
-	if (count != 0)
-		stream_write_gap(stream, count, from, to, "dropped");
+	stream->counting = true;
+	stream->unknown_id = unknown_id;
+	event_count_begin(&stream->count, events, &stream->filter, stream->seq + 1,
+			  events_last_dropped(events));
+}
+
+/* Returns whether all is counted. */
+static bool count_on(struct stream *stream)
+{
+	struct turns *turns = &stream->controld->streams.turns;
+	struct event_count *count = &stream->count;
+
+	for (unsigned n = 0; n < STREAM_SLICE && !event_count_is_done(count); n++) {
+		if (!turns_take(turns))
+			break;
+		event_count_next(count, &stream->controld->events, &stream->filter);
+	}
+	return event_count_is_done(count);
+}
+
+/* To a long poll a gap is an answer. */
+static void tell_count(struct stream *stream)
+{
+	struct event_count *count = &stream->count;
+
+	event_count_end(count, &stream->controld->events, &stream->filter);
+	stream->counting = false;
+	stream->seq = count->to;
+	if (count->shown == 0 && !stream->unknown_id)
+		return;
+	stream_write_gap(stream, count->shown, count->from, count->to,
+			 stream->unknown_id ? "unknown_id" : "dropped");
+	if (stream->poll_end)
+		stream->poll_end = uv_now(stream->controld->loop);
+}
+
+/* Count what was dropped, if anything, and tell. Returns false when there is more to count. */
+static bool pass_dropped(struct stream *stream)
+{
+	if (!stream->counting && stream->position < stream->controld->events.first)
+		stream_count_dropped(stream, false);
+	if (!stream->counting)
+		return true;
+	if (!count_on(stream))
+		return false;
+	tell_count(stream);
+	return true;
 }
 
 static enum event_verdict judge(const struct stream *stream, const struct event *event)
@@ -119,40 +161,63 @@ static enum event_verdict judge(const struct stream *stream, const struct event 
 	return events_judge(&stream->controld->events, &stream->filter, event);
 }
 
-/* Write ahead from the log. Leaves out empty when there is nothing. */
-static void fill_from_log(struct stream *stream)
+/* The next event of the log. */
+static void read_one(struct stream *stream)
 {
-	const struct events *events = &stream->controld->events;
+	const struct event *event = events_at(&stream->controld->events, stream->position++);
+	enum event_verdict verdict = judge(stream, event);
 
-	while (stream->out.len < STREAM_BATCH && !stream->ended) {
-		const struct event *event;
-		enum event_verdict verdict;
-
-		if (stream->position < events->first)
-			skip_dropped(stream);
-		if (stream->position >= events->visible)
-			break;
-		event = events_at(events, stream->position++);
-		stream->seq = event->seq;
-		verdict = judge(stream, event);
-		if (verdict == EVENT_SHOWN)
-			write_event(stream, event);
-		else if (verdict == EVENT_UNDECIDED)
-			stream_write_gap(stream, -1, event->seq, event->seq, "session_unknown");
-	}
+	stream->seq = event->seq;
+	if (verdict == EVENT_SHOWN)
+		write_event(stream, event);
+	else if (verdict == EVENT_UNDECIDED)
+		stream_write_gap(stream, -1, event->seq, event->seq, "session_unknown");
 }
 
-static void fill(struct stream *stream)
+/* Write ahead from the log. Returns whether there is more to judge, in another turn. */
+static bool fill_from_log(struct stream *stream)
 {
+	struct streams *streams = &stream->controld->streams;
+
+	for (unsigned n = 0; stream->out.len < STREAM_BATCH && !stream->ended; n++) {
+		if (!pass_dropped(stream))
+			return true;
+		if (stream->position >= stream->controld->events.visible)
+			return false;
+		if (n >= STREAM_SLICE || !turns_take(&streams->turns))
+			return true;
+		read_one(stream);
+	}
+	return false;
+}
+
+/* A long poll that has an answer, or waited long enough, has what else there is and ends. */
+static void end_poll(struct stream *stream, bool more)
+{
+	uint64_t now = uv_now(stream->controld->loop);
+
+	if (stream->out.len)
+		stream->poll_end = now;
+	if (now >= stream->poll_end && !more &&
+	    stream->position >= stream->controld->events.visible)
+		stream->ended = true;
+}
+
+/* Write ahead. Returns whether there is more to judge, in another turn. */
+static bool fill(struct stream *stream)
+{
+	bool more;
+
 	stream->out_sent = stream->out.len = 0;
+	if (stream->counting && !pass_dropped(stream))
+		return true;
 	if ((stream->learning && snapshot_fill(stream->learning)) ||
 	    (stream->snapshot && snapshot_fill(stream->snapshot)))
-		return;
-	fill_from_log(stream);
-	if (stream->poll_end &&
-	    (stream->out.len || uv_now(stream->controld->loop) >= stream->poll_end))
-		stream->ended = stream->position >= stream->controld->events.visible ||
-				!stream->out.len || stream->ended;
+		return false;
+	more = fill_from_log(stream);
+	if (stream->poll_end)
+		end_poll(stream, more);
+	return more;
 }
 
 static bool has_pending(const struct stream *stream)
@@ -163,13 +228,14 @@ static bool has_pending(const struct stream *stream)
 static ssize_t on_read(void *user, uint64_t offset, char *buf, size_t room)
 {
 	struct stream *stream = user;
+	bool more = false;
 	size_t len;
 
 	(void)offset;
 	if (stream->gone)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	if (!has_pending(stream) && !stream->ended)
-		fill(stream);
+		more = fill(stream);
 	if (stream->out.failed)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	if (has_pending(stream)) {
@@ -184,6 +250,8 @@ static ssize_t on_read(void *user, uint64_t offset, char *buf, size_t room)
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	stream->suspended = true;
 	MHD_suspend_connection(stream->connection);
+	if (more)
+		turns_wait(&stream->controld->streams.turns, &stream->turn);
 	return 0;
 }
 
@@ -194,6 +262,7 @@ void stream_resume(struct stream *stream)
 	if (!stream->suspended)
 		return;
 	stream->suspended = false;
+	turns_leave(&stream->turn);
 	MHD_resume_connection(stream->connection);
 	http_mark_dirty(stream->server);
 }
@@ -202,10 +271,16 @@ void stream_resume(struct stream *stream)
 static void look_ahead(struct stream *stream)
 {
 	const struct events *events = &stream->controld->events;
+	struct turns *turns = &stream->controld->streams.turns;
 
-	while (stream->position >= events->first && stream->position < events->visible) {
+	for (unsigned n = 0;
+	     stream->position >= events->first && stream->position < events->visible; n++) {
 		const struct event *event = events_at(events, stream->position);
 
+		if (n >= STREAM_SLICE || !turns_take(turns)) {
+			turns_wait(turns, &stream->turn);
+			return;
+		}
 		if (judge(stream, event) != EVENT_HIDDEN)
 			break;
 		stream->seq = event->seq;
@@ -215,6 +290,19 @@ static void look_ahead(struct stream *stream)
 		stream_resume(stream);
 }
 
+/* Of turns.c: it sleeps, and has more to judge. */
+static void on_turn(struct turn_taker *taker)
+{
+	struct stream *stream = container_of(taker, struct stream, turn);
+
+	if (!stream->counting)
+		look_ahead(stream);
+	else if (count_on(stream))
+		stream_resume(stream);
+	else
+		turns_wait(&stream->controld->streams.turns, taker);
+}
+
 void streams_wake(struct events *events)
 {
 	struct controld *controld = events->user;
@@ -222,7 +310,7 @@ void streams_wake(struct events *events)
 	list_for_each(at, &controld->streams.list) {
 		struct stream *stream = container_of(at, struct stream, link);
 
-		if (stream->suspended)
+		if (stream->suspended && !turns_is_waiting(&stream->turn))
 			look_ahead(stream);
 	}
 }
@@ -274,6 +362,7 @@ void streams_start(struct streams *streams, struct controld *controld)
 	streams->controld = controld;
 	list_init(&streams->list);
 	uv_timer_init(controld->loop, &streams->tick);
+	turns_start(&streams->turns, controld->loop);
 	uv_timer_start(&streams->tick, on_tick, STREAM_TICK_MS, STREAM_TICK_MS);
 	streams->started = true;
 	metrics_count_limit(&controld->metrics, "event_streams", 0);
@@ -285,6 +374,7 @@ void streams_stop(struct streams *streams)
 		return;
 	streams->started = false;
 	uv_close((uv_handle_t *)&streams->tick, NULL);
+	turns_stop(&streams->turns);
 	list_for_each(at, &streams->list) {
 		struct stream *stream = container_of(at, struct stream, link);
 
@@ -308,6 +398,7 @@ struct stream *stream_new(struct request *request)
 	stream->connection = request->connection;
 	stream->from = request->from;
 	stream->from->stream = stream;
+	stream->turn.go_on = on_turn;
 	stream->left = -1;
 	stream->position = stream->controld->events.next;
 	stream->seq = stream->told_seq = stream->controld->events.seq;
@@ -326,6 +417,8 @@ static void on_free(void *user)
 	stream->controld->streams.count--;
 	if (stream->from)
 		stream->from->stream = NULL;
+	turns_leave(&stream->turn);
+	event_count_end(&stream->count, &stream->controld->events, &stream->filter);
 	snapshot_free(stream->learning);
 	snapshot_free(stream->snapshot);
 	event_select_free(stream->filter.select);

@@ -2,9 +2,10 @@
 #ifndef CONTROLD_STREAM_H
 #define CONTROLD_STREAM_H
 
-#include "events.h"
+#include "event_count.h"
 #include "list.h"
 #include "text.h"
+#include "turns.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@ struct snapshot;
 	13000 /* of silence, then something is sent: at most 15 s with the tick */
 #define STREAM_TICK_MS 1000
 #define STREAM_BATCH 16384 /* octets that are written ahead for one reader */
+#define STREAM_SLICE 1024  /* events that are judged for one reader before others have their turn */
 
 /* One reader of GET /v1/events. */
 struct stream {
@@ -40,6 +42,10 @@ struct stream {
 	struct snapshot *snapshot; /* NULL: none asked for */
 	struct text out;
 	size_t out_sent;
+	struct event_count count; /* of what the log dropped before position, while counting */
+	struct turn_taker turn;	  /* waits only while suspended */
+	bool counting;
+	bool unknown_id; /* it counts all there was: the gap is told if it is of none, too */
 	bool ndjson;
 	bool suspended;
 	bool ended; /* when out is sent */
@@ -52,6 +58,7 @@ struct streams {
 	struct list list; /* struct stream.link */
 	size_t count;
 	uint64_t gaps; /* sent, for /metrics */
+	struct turns turns;
 	uv_timer_t tick;
 	bool started;
 };
@@ -70,6 +77,12 @@ void streams_stop(struct streams *streams);
 
 /* New events are visible. */
 void streams_wake(struct events *events);
+
+/*
+ * The log has dropped what comes after stream->seq: count it, as long as that takes, and tell of it in
+ * a gap before all else. unknown_id: there was no telling where the reader was.
+ */
+void stream_count_dropped(struct stream *stream, bool unknown_id);
 
 /* Of http.c, for the stream of a connection. */
 void stream_client_gone(struct stream *stream);
