@@ -338,6 +338,23 @@ static int64_t count(struct events *events, const struct event_filter *filter, u
 	return one.shown;
 }
 
+/* One event of each in turn, until all are done. */
+static void count_in_turns(struct events *events, const struct event_filter *filters,
+			   struct event_count *counts, size_t n)
+{
+	bool going = true;
+
+	while (going) {
+		going = false;
+		for (size_t i = 0; i < n; i++) {
+			if (event_count_is_done(&counts[i]))
+				continue;
+			event_count_next(&counts[i], events, &filters[i]);
+			going = true;
+		}
+	}
+}
+
 /*
  * So many that globs are asked once a session: the same as few by few, as without memory for that, and
  * as several counts that go on in turns, one of which ends before its time.
@@ -362,7 +379,6 @@ static void many_are_counted_as_few_are(void **state)
 	struct event_count counts[sizeof(rows) / sizeof(rows[0])];
 	struct events events;
 	uint64_t from;
-	bool going = true;
 	const char *field;
 	char at[160];
 
@@ -396,15 +412,7 @@ static void many_are_counted_as_few_are(void **state)
 	}
 	event_count_end(&counts[0], &events, &filters[0]);
 	event_select_free(filters[0].select);
-	while (going) {
-		going = false;
-		for (size_t i = 1; i < sizeof(rows) / sizeof(rows[0]); i++) {
-			if (event_count_is_done(&counts[i]))
-				continue;
-			event_count_next(&counts[i], &events, &filters[i]);
-			going = true;
-		}
-	}
+	count_in_turns(&events, filters + 1, counts + 1, sizeof(rows) / sizeof(rows[0]) - 1);
 	for (size_t i = 1; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		assert_int_equal(counts[i].shown, rows[i].count);
 		event_count_end(&counts[i], &events, &filters[i]);
