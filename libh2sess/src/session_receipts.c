@@ -7,10 +7,11 @@
  * Called by session_flush(), by the callbacks of nghttp2 and by verbs whose frames must follow.
  *
  * Happy path: the flush hands a push to nghttp2, if the connection takes bytes (or puts the frame in
- * front of what nghttp2 says, where that is nothing yet) -> nghttp2 reports the frame in its output -> the write that held its last byte returns: `written` -> no frame of a push
- * is left in nghttp2, so one PING for all of the flush goes out behind them, before any more of a
- * body -> its answer: `received`. nghttp2 sends PING before what is queued, so the barrier must not
- * be submitted any earlier.
+ * front of what nghttp2 says, where that is nothing yet) -> nghttp2 reports the frame in its output
+ * -> the write that held its last byte returns: `written` -> no frame of a push is left in nghttp2,
+ * so one PING for all of the flush goes out behind them, before any more of a body -> its answer:
+ * `received`. nghttp2 sends PING before what is queued, so the barrier must not be submitted any
+ * earlier.
  *
  * Frames of the first two types leave nghttp2 in the order in which they were submitted, so the first
  * push with a frame outstanding is the one that a callback speaks of. GOAWAYs are numbered, since
