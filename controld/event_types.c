@@ -3,7 +3,8 @@
  * Types of events, by number and by name. Those of events.def and the daemon's own are constant; x-
  * names of hosts get the next free number, for as long as the daemon runs.
  *
- * Failure mode: more than EVENT_CUSTOM_MAX x- names: the last ones share `x-`, and the log says so.
+ * Failure modes: more than EVENT_CUSTOM_MAX x- names: the last ones share `x-`, and the log says so.
+ * More than EVENT_CUSTOM_WANTED, and a reader brings one more: it is refused.
  */
 #include "events.h"
 #include "log.h"
@@ -20,15 +21,21 @@ static const char *const type_names[EVENT_CUSTOM] = {
 	"push.done", "policy.changed", "gap",	      "bookmark",
 };
 
-static int custom_type(struct events *events, const char *name)
+/* The place of a name among those of hosts: its own, the first that is free, or the last. */
+static int find_custom(const struct events *events, const char *name)
 {
 	int i = 0;
 
-	while (i < EVENT_CUSTOM_MAX - 1 && events->custom[i]) {
-		if (strcmp(events->custom[i], name) == 0)
-			return EVENT_CUSTOM + i;
+	while (i < EVENT_CUSTOM_MAX - 1 && events->custom[i] &&
+	       strcmp(events->custom[i], name) != 0)
 		i++;
-	}
+	return i;
+}
+
+static int custom_type(struct events *events, const char *name)
+{
+	int i = find_custom(events, name);
+
 	if (i == EVENT_CUSTOM_MAX - 1)
 		log_limited("events: more than %d x- names, so %s is x-", i, name);
 	if (!events->custom[i])
@@ -36,14 +43,27 @@ static int custom_type(struct events *events, const char *name)
 	return EVENT_CUSTOM + i;
 }
 
+static bool is_custom(const char *name)
+{
+	return strncmp(name, "x-", 2) == 0 && strlen(name) <= 64;
+}
+
 int event_type_by_name(struct events *events, const char *name)
 {
-	if (strncmp(name, "x-", 2) == 0 && strlen(name) <= 64)
+	if (is_custom(name))
 		return custom_type(events, name);
 	for (int i = 1; i < EVENT_CUSTOM; i++)
 		if (strcmp(type_names[i], name) == 0)
 			return i;
 	return EVENT_NONE;
+}
+
+int event_type_wanted(struct events *events, const char *name, bool *ret_full)
+{
+	int i = is_custom(name) ? find_custom(events, name) : 0;
+
+	*ret_full = i >= EVENT_CUSTOM_WANTED && (!events->custom[i] || i == EVENT_CUSTOM_MAX - 1);
+	return *ret_full ? EVENT_NONE : event_type_by_name(events, name);
 }
 
 const char *event_type_name(const struct events *events, int type)

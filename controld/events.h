@@ -13,6 +13,7 @@
 
 #define EVENT_SIZE_MAX (256u << 10) /* octets of one event; a larger one is a gap */
 #define EVENT_CUSTOM_MAX 128	    /* x- types that are told apart */
+#define EVENT_CUSTOM_WANTED 64 /* of these, for names that readers bring; counter "event_types" */
 #define EPOCH_MAX 16
 #define EVENT_ID_MAX 48
 
@@ -88,6 +89,12 @@ void events_done(struct events *events);
 
 /* The type of a name, EVENT_NONE for none. An x- name is added when there is room. */
 int event_type_by_name(struct events *events, const char *name);
+/*
+ * The same for a name that somebody waits for: one that no event had yet may only take one of the
+ * first EVENT_CUSTOM_WANTED numbers, so that readers leave some to the hosts. EVENT_NONE: none, or
+ * these are taken; *ret_full says which.
+ */
+int event_type_wanted(struct events *events, const char *name, bool *ret_full);
 const char *event_type_name(const struct events *events, int type);
 
 /* Whom an event is of. Each may be NULL. */

@@ -24,13 +24,20 @@
 #define LIMIT_MAX 1000000000
 #define WAIT_MAX 300 /* seconds */
 
-static int want_type(struct request *request, struct event_filter *filter, const char *name)
+static int want_type(struct request *request, struct event_filter *filter, const char *name,
+		     struct problem *ret_problem)
 {
-	int type = event_type_by_name(&request->controld->events, name);
+	bool full;
+	int type = event_type_wanted(&request->controld->events, name, &full);
 
-	if (type != EVENT_NONE)
+	if (type != EVENT_NONE) {
 		filter->types[type] = 1;
-	return type;
+		return 0;
+	}
+	*ret_problem = problem_of(full ? PROBLEM_BUSY : PROBLEM_EVENT_TYPE, "type", name);
+	if (full)
+		metrics_count_limit(&request->controld->metrics, "event_types", 1);
+	return -1;
 }
 
 /* Every `type`, split at commas. */
@@ -47,10 +54,8 @@ static int read_types(struct request *request, struct event_filter *filter,
 		for (char *name = strtok_r(list, ",", &save); name;
 		     name = strtok_r(NULL, ",", &save)) {
 			any = true;
-			if (want_type(request, filter, name) != EVENT_NONE)
-				continue;
-			*ret_problem = problem_of(PROBLEM_EVENT_TYPE, "type", name);
-			return -1;
+			if (want_type(request, filter, name, ret_problem) < 0)
+				return -1;
 		}
 	}
 	if (!any)

@@ -216,6 +216,23 @@ test('unknown types and values are refused', () => withWorker([], async (daemon)
 	assert.equal((await daemon.request('HEAD', '/v1/events')).status, 200);
 }));
 
+test('readers take half of the places for x- names, and the hosts have the rest', () => withWorker([], async (daemon, worker) => {
+	const session = worker.addSession(1);
+	const names = Array.from({ length: 64 }, (_, i) => `x-${i}`);
+	const poll = (type) => daemon.get(`/v1/events?wait=0&since=none&type=${type}`);
+	assert.equal((await poll(names.slice(0, 32))).status, 200);
+	assert.equal((await poll(names)).status, 200);
+	const { status, json } = await poll('x-64');
+	assert.deepEqual([status, json.code, json.field], [503, 'ERR_BUSY', 'type']);
+	assert.match((await daemon.get('/metrics')).text, /^h2sess_limit_total\{limit="event_types"\} 1$/m);
+	const stream = await daemon.events(`?type=x-1,connect`);
+	worker.event('x-new', session.id, {});
+	worker.event('x-1', session.id, {});
+	assert.equal((await stream.next()).event, 'x-1');
+	stream.close();
+	assert.match((await poll('x-new')).text, /"type":"x-new"/); // a name that is in use costs nothing
+}));
+
 test('over the limit of streams: 503, and everything else answers', () => withWorker(['--event-streams', '3'],
 	async (daemon) => {
 		const streams = await Promise.all([1, 2, 3].map(() => daemon.events('?type=goaway')));
