@@ -290,7 +290,7 @@ test('an update may tell of sessions in runs; what is none is passed over, and s
 	assert.deepEqual(counts(done.json.push), [1000, 0, 0, 999, 1, 0]);
 	assert.deepEqual(await sessionsOf(json.push.id), [...big.sessions.keys()].map((session) => session.endsWith('-128')
 		? { session, outcome: 'not_sent', reason: 'origin-not-covered' } : { session, outcome: 'received' }));
-	assert.match(daemon.log, /worker runs: a change of a push is not one/);
+	await daemon.says(/worker runs: a change of a push is not one/);
 	await big.stop();
 });
 

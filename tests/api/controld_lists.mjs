@@ -67,7 +67,7 @@ test('what is no page is 502 and names the worker, so that no list is short with
 		assert.deepEqual([status, json.code, json.detail], [502, 'ERR_WORKER_FAILED', 'edge1: its `sessions` or `next` is none'], result);
 		await worker.stop();
 	}
-	assert.match(daemon.log, /worker edge1: a page of sessions is not one/);
+	await daemon.says(/worker edge1: a page of sessions is not one/);
 	const worker = await answering(daemon, 'edge1', list('[{"id":"1"}]', id(127)));
 	const { json } = await daemon.get('/v1/sessions?limit=1');
 	assert.equal(Buffer.from(json.next, 'base64url').toString().split('/')[2], 'x'.repeat(127));

@@ -16,7 +16,8 @@ const manager = path.join(process.env.H2SESS_BUILD ?? 'build', 'tests', 'service
 
 // The daemon below a service manager that hands over these sockets. saw(text) resolves when a line has it.
 class Managed extends Daemon {
-	async startManaged(sockets, args) {
+	async startManaged(t, sockets, args) {
+		t.after(() => this.child.kill('SIGKILL'));
 		this.child = spawn(manager, [path.join(this.dir, 'notify'), ...sockets, '--', binary, ...args],
 			{ stdio: ['ignore', 'pipe', 'pipe'] });
 		this.lines = [];
@@ -42,10 +43,10 @@ class Managed extends Daemon {
 	}
 }
 
-test('a service manager is told READY, RELOADING, WATCHDOG and STOPPING, and hands over sockets by name', async () => {
+test('a service manager is told READY, RELOADING, WATCHDOG and STOPPING, and hands over sockets by name', async (t) => {
 	const daemon = new Managed();
 	const metrics = path.join(daemon.dir, 'ready');
-	await daemon.startManaged([`rpc=unix:${daemon.rpc}`, `api=unix:${daemon.socketPath}`, 'metrics=tcp', 'other=tcp'], [
+	await daemon.startManaged(t, [`rpc=unix:${daemon.rpc}`, `api=unix:${daemon.socketPath}`, 'metrics=tcp', 'other=tcp'], [
 		'--no-state', '--rpc', '/nonexistent/rpc.sock', '--api', 'unix:/nonexistent/api.sock,role=read',
 		'--metrics', '127.0.0.1:1', '--ready-file', metrics]);
 	await daemon.saw('READY=1');
@@ -53,7 +54,7 @@ test('a service manager is told READY, RELOADING, WATCHDOG and STOPPING, and han
 	assert.deepEqual(ready.api, [{ path: daemon.socketPath }]);
 	assert.equal(ready.rpc, daemon.rpc);
 	assert.equal(ready.metrics.port, Number(daemon.lines.find((line) => line.startsWith('port ')).slice(5)));
-	assert.match(daemon.log, /descriptor 6 of the service manager fits no listener/);
+	await daemon.says(/descriptor 6 of the service manager fits no listener/);
 	const worker = new FakeWorker(daemon.rpc);
 	await worker.start();
 	assert.equal((await daemon.get('/v1/workers')).json.workers.length, 1);
@@ -71,9 +72,9 @@ test('a service manager is told READY, RELOADING, WATCHDOG and STOPPING, and han
 	fs.rmSync(daemon.dir, { recursive: true });
 });
 
-test('sockets are handed over by address, whatever their names', async () => {
+test('sockets are handed over by address, whatever their names', async (t) => {
 	const daemon = new Managed();
-	await daemon.startManaged([`a=unix:${daemon.socketPath}`, `b=unix:${daemon.rpc}`],
+	await daemon.startManaged(t, [`a=unix:${daemon.socketPath}`, `b=unix:${daemon.rpc}`],
 		['--no-state', '--rpc', daemon.rpc, '--api', `unix:${daemon.socketPath}`]);
 	await daemon.saw('READY=1');
 	assert.equal((await daemon.get('/healthz')).status, 200);
@@ -83,13 +84,6 @@ test('sockets are handed over by address, whatever their names', async () => {
 	await once(daemon.child, 'exit');
 	fs.rmSync(daemon.dir, { recursive: true });
 });
-
-// Everything that the daemon says up to a line that has `text`.
-async function logged(daemon, text) {
-	while (!daemon.log.includes(text))
-		await once(daemon.child.stderr, 'data');
-	return daemon.log;
-}
 
 test('SIGHUP takes configuration and tokens anew; a bad one keeps the old, and says so', async () => {
 	const daemon = new Daemon([], { tcp: true });
@@ -101,7 +95,7 @@ test('SIGHUP takes configuration and tokens anew; a bad one keeps the old, and s
 	const reload = async (text) => {
 		daemon.log = '';
 		daemon.child.kill('SIGHUP');
-		return logged(daemon, text);
+		return daemon.says(text);
 	};
 	const { token } = daemon.tokens.read;
 	const next = Daemon.token('read', 'next');

@@ -297,8 +297,7 @@ test('a worker that is lost before it said what it sent may have sent it', () =>
 	await silent.holds('p', (policy) => policy);
 	assert.equal((await daemon.get(url('p'))).json.lastSent, null);
 	await silent.stop();
-	while (!/worker edge1 .* is gone/.test(daemon.log))
-		await once(daemon.child.stderr, 'data');
+	await daemon.says(/worker edge1 .* is gone/);
 	const { json } = await daemon.request('DELETE', url('p'));
 	assert.equal(json.state, 'retracting');
 	assert.ok(Date.parse(json.retractingUntil) - Date.now() > 500e3, json.retractingUntil);

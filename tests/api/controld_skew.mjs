@@ -4,7 +4,6 @@
 // newer ones. Who cannot be understood is told why; who can be is served as far as it goes, and the rest is refused by
 // name. Its events go on all the while.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 
 import { Daemon } from './controld_support.mjs';
@@ -34,9 +33,7 @@ test('only an older protocol, only a newer one: refused with both ranges, and sa
 		const worker = new FakeWorker(daemon.rpc, { name, hello: { protocol: { min, max }, capabilities: ['altsvc'] } });
 		await assert.rejects(worker.start(), (error) => error.data.code === 'ERR_PROTOCOL_VERSION' &&
 			error.data.field === 'protocol' && error.message === `the worker speaks ${min} to ${max}, the daemon 1 to 1`);
-		const line = new RegExp(`hello of ${name} refused: ERR_PROTOCOL_VERSION .* speaks ${min} to ${max}`);
-		while (!line.test(daemon.log))
-			await once(daemon.child.stderr, 'data');
+		await daemon.says(new RegExp(`hello of ${name} refused: ERR_PROTOCOL_VERSION .* speaks ${min} to ${max}`));
 	}
 	assert.deepEqual((await daemon.get('/v1/workers')).json.workers.map((one) => one.name), ['old']);
 });

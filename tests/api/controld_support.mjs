@@ -64,6 +64,13 @@ export class Daemon {
 		return this;
 	}
 
+	/** Wait until the log has a text or pattern: what the daemon wrote before an answer may come after it. */
+	async says(what) {
+		while (this.log.search(what instanceof RegExp ? what : RegExp(what.replace(/[^\w ]/g, '\\$&'))) < 0)
+			await once(this.child.stderr, 'data');
+		return this.log;
+	}
+
 	async stop(signal = 'SIGTERM') {
 		if (this.child.exitCode !== null || this.child.signalCode !== null)
 			return this.child.exitCode;

@@ -87,7 +87,7 @@ test('a successor that cannot start leaves the old one serving, and it says so',
   writeFileSync(conf, 'listen-h2c = 127.0.0.1:0\napp = static:/nowhere/at/all\n');
   w.child.kill('SIGUSR2');
   await until('a word of it', () => /successor ended with status 2.*serves on/.test(w.log()));
-  assert.match(w.log(), /static:\/nowhere\/at\/all: No such file/);
+  await until('the reason', () => /static:\/nowhere\/at\/all: No such file/.test(w.log()));
   assert.equal((await request(session, { ':path': '/' })).headers[':status'], 200);
   const other = connect(t, w.ready.listen[0].port, { plain: true });
   assert.equal((await request(other, { ':path': '/' })).headers[':status'], 200);
