@@ -25,13 +25,6 @@ static size_t request_len;
 static uint32_t latencies[SAMPLES_MAX];
 static size_t n_latencies;
 
-static int compare(const void *a, const void *b)
-{
-	const uint32_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 static void send_request(int fd)
 {
 	size_t sent = 0;
@@ -90,19 +83,6 @@ static void call(int fd)
 		latencies[n_latencies++] = (uint32_t)(now_us() - begin);
 }
 
-static void tell(void)
-{
-	size_t n = n_latencies;
-
-	qsort(latencies, n, sizeof(latencies[0]), compare);
-	if (n)
-		printf("told %zu %u %u %u\n", n, latencies[n / 2], latencies[n - 1 - n / 100],
-		       latencies[n - 1]);
-	else
-		printf("told 0 0 0 0\n");
-	n_latencies = 0;
-}
-
 /* One line of stdin. Returns the time between two calls; -1: none are wanted. */
 static int obey(void)
 {
@@ -114,7 +94,8 @@ static int obey(void)
 		printf("calling\n");
 		return (int)strtoul(line + 5, NULL, 10);
 	}
-	tell();
+	tell_latencies(latencies, n_latencies);
+	n_latencies = 0;
 	return -1;
 }
 

@@ -184,13 +184,6 @@ static int compare_u64(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static int compare_u32(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static void say_received(void)
 {
 	static uint64_t times[SESSIONS_MAX];
@@ -396,11 +389,7 @@ static void do_told(unsigned n)
 	(void)n;
 	asking = false;
 	set_timer(ask_timer, 0, 0);
-	if (!n_latencies)
-		die("told: there is no answer");
-	qsort(latencies, n_latencies, sizeof(*latencies), compare_u32);
-	printf("told %u %u %u %u\n", n_latencies, latencies[n_latencies / 2],
-	       latencies[n_latencies * 99ull / 100], latencies[n_latencies - 1]);
+	tell_latencies(latencies, n_latencies);
 }
 
 static void do_ping(unsigned hz)

@@ -38,6 +38,22 @@ uint64_t now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+static int compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+void tell_latencies(uint32_t *us, size_t n)
+{
+	errno = 0;
+	if (!n)
+		die("told: there is no answer");
+	qsort(us, n, sizeof(*us), compare);
+	printf("told %zu %u %u %u\n", n, us[n / 2], us[n * 99 / 100], us[n - 1]);
+}
+
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 		   const unsigned char *in, unsigned int in_len, void *user)
 {

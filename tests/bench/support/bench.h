@@ -15,6 +15,9 @@ void raise_descriptor_limit(void);
 /* Microseconds of CLOCK_MONOTONIC, which node's process.hrtime() reads, too. */
 uint64_t now_us(void);
 
+/* Print "told N P50 P99 MAX" of n times, which are put in order. None is a failure. */
+void tell_latencies(uint32_t *us, size_t n);
+
 /* Contexts as a lean HTTP/2 server or client has them: ALPN h2, buffers released while idle. */
 SSL_CTX *tls_server(const char *cert_file, const char *key_file);
 SSL_CTX *tls_client(void);
