@@ -32,6 +32,12 @@ static inline bool list_empty(const struct list *list)
 	return list->next == list;
 }
 
+/* Is the element in a list? A half-built one (all zero) is in none. */
+static inline bool list_is_linked(const struct list *element)
+{
+	return element->next && !list_empty(element);
+}
+
 static inline void list_append(struct list *list, struct list *element)
 {
 	element->prev = list->prev;

@@ -69,6 +69,6 @@ void push_totals_tick(struct pushes *pushes, uint64_t now)
 
 void push_totals_forget(struct pushes *pushes, struct push *push)
 {
-	if (push->settling_link.next && !list_empty(&push->settling_link))
+	if (list_is_linked(&push->settling_link))
 		take(pushes, push);
 }

@@ -91,5 +91,5 @@ void turns_leave(struct turn_taker *taker)
 
 bool turns_is_waiting(const struct turn_taker *taker)
 {
-	return taker->link.next && !list_empty(&taker->link);
+	return list_is_linked(&taker->link);
 }
