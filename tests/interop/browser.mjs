@@ -6,6 +6,7 @@
 // H2SESS_SCREENSHOTS=DIR keeps a picture of what each one showed.
 import assert from 'node:assert';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -31,24 +32,25 @@ function makeSite(dir) {
   return www;
 }
 
-function start(t, command, args) {
-  const child = spawn(command, args, { stdio: 'ignore', detached: true, env: { ...process.env, HOME: tmpdir() } });
-  t.after(() => { try { process.kill(-child.pid, 'SIGKILL'); } catch { /* it is gone */ } });
-  return child;
-}
-
-function profile(t) {
+// A browser with a profile of its own; argsFor(its directory) gives the arguments. Both end with the test, the browser first: hooks run in
+// the order in which they were given, and while it lives it writes into its profile.
+function start(t, command, argsFor) {
   const dir = mkdtempSync(join(tmpdir(), 'browser-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }));
-  return dir;
+  const child = spawn(command, argsFor(dir), { stdio: 'ignore', detached: true, env: { ...process.env, HOME: tmpdir() } });
+  const ended = once(child, 'exit');
+  t.after(async () => {
+    try { process.kill(-child.pid, 'SIGKILL'); } catch { /* it is gone */ }
+    await ended;
+    // Its children die at the same signal, but a moment later.
+    rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  });
 }
 
 // ---- the two browsers: open(url) shows it and stays ----
 
 function openChromium(t, command, url) {
-  const dir = profile(t);
-  start(t, command, ['--headless=new', '--no-sandbox', '--disable-gpu', '--no-first-run', '--ignore-certificate-errors',
-    `--user-data-dir=${dir}`, '--remote-debugging-port=0', url]);
+  start(t, command, (dir) => ['--headless=new', '--no-sandbox', '--disable-gpu', '--no-first-run',
+    '--ignore-certificate-errors', `--user-data-dir=${dir}`, '--remote-debugging-port=0', url]);
 }
 
 // Marionette, Firefox's own remote protocol: "LENGTH:[0, id, command, parameters]" each way.
@@ -93,11 +95,12 @@ async function freePort() {
 }
 
 async function openFirefox(t, command, url) {
-  const dir = profile(t);
   const port = await freePort();
-  writeFileSync(join(dir, 'user.js'), `user_pref("marionette.port", ${port});\n` +
-    'user_pref("datareporting.policy.dataSubmissionEnabled", false);\n');
-  start(t, command, ['--headless', '--marionette', '--profile', dir]);
+  start(t, command, (dir) => {
+    writeFileSync(join(dir, 'user.js'), `user_pref("marionette.port", ${port});\n` +
+      'user_pref("datareporting.policy.dataSubmissionEnabled", false);\n');
+    return ['--headless', '--marionette', '--profile', dir];
+  });
   const socket = await until('Marionette', () => new Promise((done) => {
     const s = net.connect(port, '127.0.0.1', () => done(s)).on('error', () => done(null));
   }));
