@@ -80,6 +80,7 @@ static void trim(struct audit *audit)
 		row_key(container_of(audit->list.next, struct entry, link)->seq, key);
 		store_delete(audit->controld->store, STORE_AUDIT, key, NULL, NULL);
 		remove_oldest(audit);
+		audit->controld->metrics.forgotten[FORGOTTEN_AUDIT]++;
 	}
 }
 

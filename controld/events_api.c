@@ -36,7 +36,7 @@ static int want_type(struct request *request, struct event_filter *filter, const
 	}
 	*ret_problem = problem_of(full ? PROBLEM_BUSY : PROBLEM_EVENT_TYPE, "type", name);
 	if (full)
-		metrics_count_limit(&request->controld->metrics, "event_types", 1);
+		request->controld->metrics.limits[LIMIT_EVENT_TYPES]++;
 	return -1;
 }
 
@@ -165,7 +165,7 @@ void handle_events(struct request *request)
 		text_add(&nothing, "");
 		request_reply_text(request, 200, "text/event-stream", &nothing);
 	} else if (controld->streams.count >= (size_t)controld->options.event_streams) {
-		metrics_count_limit(&controld->metrics, "event_streams", 1);
+		controld->metrics.limits[LIMIT_EVENT_STREAMS]++;
 		request_refuse(request, PROBLEM_TOO_MANY_STREAMS, NULL, NULL);
 	} else {
 		open_stream(request, &wish);

@@ -98,6 +98,7 @@ static void forget_one(struct facts_book *book, const struct facts *keep)
 
 		*place = NULL;
 		if (!oldest || (oldest != keep && (oldest->ended || passed >= FACTS_PASSED_MAX))) {
+			book->forgotten += oldest != NULL;
 			release(book, oldest);
 			return;
 		}

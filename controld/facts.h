@@ -45,6 +45,7 @@ struct facts_book {
 	uint32_t first;	      /* numbers from here ... */
 	uint32_t last;	      /* ... to here may be there: FACTS_MAX of them */
 	size_t bytes;	      /* of the weights */
+	uint64_t forgotten;   /* for newer ones */
 	struct table by_name; /* a session's id; @ and a worker's boot id; @@ and its name */
 };
 

@@ -165,6 +165,7 @@ static void forget_oldest(struct workers *workers)
 		list_remove(&boot->link);
 		table_remove(&workers->boots, boot->boot);
 		boot_free(boot);
+		workers->boots_forgotten++;
 		return;
 	}
 }

@@ -43,8 +43,10 @@ void history_take(struct history *history, const char *session, const char *time
 
 	if (table_get(&history->by_session, session))
 		return;
-	while (history->by_session.used >= HISTORY_MAX)
+	while (history->by_session.used >= HISTORY_MAX) {
 		forget(history, container_of(history->list.next, struct ended, link));
+		history->forgotten++;
+	}
 	ended = calloc(1, sizeof(*ended));
 	if (!ended)
 		return;

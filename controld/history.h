@@ -6,6 +6,7 @@
 #include "table.h"
 
 #include <jansson.h>
+#include <stdint.h>
 
 #define HISTORY_MAX 50000 /* sessions that ended, remembered */
 
@@ -20,6 +21,7 @@ struct ended {
 struct history {
 	struct list list;
 	struct table by_session;
+	uint64_t forgotten; /* for newer ones */
 };
 
 void history_init(struct history *history);

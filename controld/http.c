@@ -109,6 +109,10 @@ static void connection_open(struct http_server *server, struct MHD_Connection *m
 	struct http_connection *connection = calloc(1, sizeof(*connection));
 
 	*ret = connection;
+	if (++server->connection_count == server->connection_max) {
+		server->controld->metrics.limits[LIMIT_API_CONNECTIONS]++;
+		log_limited("http: %u connections: the next ones wait", server->connection_count);
+	}
 	if (!connection)
 		return;
 	connection->server = server;
@@ -135,6 +139,7 @@ static void on_connection(void *user, struct MHD_Connection *mhd, void **socket_
 	/* Out of descriptors MHD takes its listening socket out of its epoll set. One is free now, but
 	 * it is put back at the begin of the next MHD_run() only. */
 	http_mark_dirty(user);
+	((struct http_server *)user)->connection_count--;
 	if (connection)
 		list_remove(&connection->link);
 	if (connection && connection->stream)
@@ -163,20 +168,19 @@ static void on_mhd_log(void *user, const char *format, va_list args)
 
 static struct MHD_Daemon *start_mhd(struct http_server *server)
 {
-	unsigned limit = HTTP_CONNECTIONS_EXTRA;
-
+	server->connection_max = HTTP_CONNECTIONS_EXTRA;
 	if (!server->metrics_only)
-		limit += (unsigned)server->controld->options.event_streams;
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-				NULL, NULL, request_on_call, server, MHD_OPTION_EXTERNAL_LOGGER,
-				on_mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET, server->listener.fd,
-				MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_TIMEOUT,
-				(unsigned)HTTP_STALL_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-				(size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-				MHD_OPTION_NOTIFY_COMPLETED, request_on_completed, server,
-				MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-				MHD_OPTION_URI_LOG_CALLBACK, request_on_target, server,
-				MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL, MHD_OPTION_END);
+		server->connection_max += (unsigned)server->controld->options.event_streams;
+	return MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+		request_on_call, server, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL,
+		MHD_OPTION_LISTEN_SOCKET, server->listener.fd, MHD_OPTION_CONNECTION_LIMIT,
+		server->connection_max, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_STALL_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_MEMORY,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, request_on_completed,
+		server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+		MHD_OPTION_URI_LOG_CALLBACK, request_on_target, server,
+		MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL, MHD_OPTION_END);
 }
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -215,7 +219,6 @@ int http_start(struct controld *controld, const struct listen_spec *spec, bool m
 		free(server);
 		return -1;
 	}
-	metrics_count_limit(&controld->metrics, "body", 0);
 	server->controld = controld;
 	server->metrics_only = metrics_only;
 	server->path = server->listener.path;

@@ -15,7 +15,7 @@ struct controld;
 #define HTTP_BODY_MS 20000	     /* from the head to the body's end */
 #define HTTP_STALL_S 60		     /* without a byte taken or given, in any phase */
 #define HTTP_CONNECTION_MEMORY 32768 /* octets: head of a request, and buffers */
-#define HTTP_CONNECTIONS_EXTRA 512   /* connections beside the event streams */
+#define HTTP_CONNECTIONS_EXTRA 512   /* beside the event streams; counter "api_connections" */
 #define HTTP_SWEEP_MS 1000
 
 /* One listening socket with libmicrohttpd behind it. */
@@ -31,7 +31,9 @@ struct http_server {
 	char address[64];
 	unsigned port;
 	struct list connections; /* struct http_connection.link */
-	bool dirty;		 /* something was resumed: MHD_run() before the loop sleeps */
+	unsigned connection_count;
+	unsigned connection_max;
+	bool dirty; /* something was resumed: MHD_run() before the loop sleeps */
 	uv_poll_t poll;
 	uv_timer_t timer;
 	uv_timer_t sweep;

@@ -129,6 +129,7 @@ static void make_room(struct keys *keys)
 		if (!key->status)
 			continue;
 		key_forget(keys, key);
+		keys->controld->metrics.forgotten[FORGOTTEN_IDEMPOTENCY_KEYS]++;
 		return;
 	}
 }

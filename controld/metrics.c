@@ -12,6 +12,7 @@
 #include "controld.h"
 #include "handlers.h"
 #include "request.h"
+#include "store.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -37,6 +38,18 @@ static const struct {
 } of_workers[METRICS_OF_WORKERS] = {
 #define X(name, member, metric, help) {member, metric, help},
 	METRICS_WORKER_LIST(X)
+#undef X
+};
+
+static const char *const limit_labels[METRICS_LIMITS] = {
+#define X(name, label) label,
+	METRICS_LIMIT_LIST(X)
+#undef X
+};
+
+static const char *const forgotten_labels[METRICS_FORGOTTEN] = {
+#define X(name, label) label,
+	METRICS_FORGOTTEN_LIST(X)
 #undef X
 };
 
@@ -126,7 +139,10 @@ static void write_limits(const struct metrics *metrics, struct text *text)
 	json_t *value;
 
 	write_head(text, "h2sess_limit_total", "counter", "How often a limit was reached.");
-	json_object_foreach(metrics->limits, name, value) {
+	for (int i = 0; i < METRICS_LIMITS; i++)
+		text_format(text, "h2sess_limit_total{limit=\"%s\"} %" PRIu64 "\n", limit_labels[i],
+			    metrics->limits[i]);
+	json_object_foreach(metrics->limits_of_workers, name, value) {
 		if (strspn(name, "abcdefghijklmnopqrstuvwxyz_") != strlen(name))
 			continue;
 		text_format(text, "h2sess_limit_total{limit=\"%s\"} %lld\n", name,
@@ -134,11 +150,33 @@ static void write_limits(const struct metrics *metrics, struct text *text)
 	}
 }
 
+static void write_forgotten(const struct metrics *metrics, struct text *text)
+{
+	write_head(text, "h2sess_forgotten_total", "counter",
+		   "What was kept, and made room for what is newer.");
+	for (int i = 0; i < METRICS_FORGOTTEN; i++)
+		text_format(text, "h2sess_forgotten_total{what=\"%s\"} %" PRIu64 "\n",
+			    forgotten_labels[i], metrics->forgotten[i]);
+}
+
+/* Those who know nothing of the daemon count for themselves. */
+static void gather(struct controld *controld)
+{
+	struct metrics *metrics = &controld->metrics;
+
+	metrics->limits[LIMIT_STATE_QUEUE] = store_refused(controld->store);
+	metrics->forgotten[FORGOTTEN_ENDED_SESSIONS] = controld->history.forgotten;
+	metrics->forgotten[FORGOTTEN_EVENTS] = controld->events.first; /* positions count from 0 */
+	metrics->forgotten[FORGOTTEN_EVENT_SUBJECTS] = controld->events.facts.forgotten;
+	metrics->forgotten[FORGOTTEN_WORKER_BOOTS] = controld->workers.boots_forgotten;
+}
+
 static void write_all(struct request *request)
 {
-	const struct controld *controld = request->controld;
+	struct controld *controld = request->controld;
 	struct text text = {0};
 
+	gather(controld);
 	write_sessions(controld, &text);
 	write_head(&text, "h2sess_workers", "gauge", "Workers that are connected.");
 	text_format(&text, "h2sess_workers %zu\n", controld->workers.count);
@@ -153,6 +191,7 @@ static void write_all(struct request *request)
 		   "Requests over TCP that are nobody's: they are not in the audit.");
 	strangers_write(&controld->strangers, &text);
 	write_limits(&controld->metrics, &text);
+	write_forgotten(&controld->metrics, &text);
 	for (int i = 0; i < METRICS_OF_WORKERS; i++)
 		write_counter(&text, of_workers[i].metric, of_workers[i].help,
 			      controld->metrics.of_workers[i]);
@@ -168,6 +207,29 @@ static uint64_t grow(const json_t *now, const json_t *before)
 	return a > b ? (uint64_t)(a - b) : 0;
 }
 
+static bool is_ours(const char *limit)
+{
+	for (int i = 0; i < METRICS_LIMITS; i++)
+		if (strcmp(limit_labels[i], limit) == 0)
+			return true;
+	return false;
+}
+
+static void add_limit(struct metrics *metrics, const char *name, uint64_t more)
+{
+	json_t *sum = json_object_get(metrics->limits_of_workers, name);
+
+	if (is_ours(name)) /* a series that stands twice spoils a scrape */
+		return;
+	if (!metrics->limits_of_workers)
+		metrics->limits_of_workers = json_object();
+	if (sum)
+		json_integer_set(sum, json_integer_value(sum) + (json_int_t)more);
+	else if (json_object_size(metrics->limits_of_workers) < METRICS_WORKER_LIMITS_MAX)
+		json_object_set_new(metrics->limits_of_workers, name,
+				    json_integer((json_int_t)more));
+}
+
 static void add_stats(struct metrics *metrics, struct boot *boot, json_t *stats)
 {
 	const json_t *limits = json_object_get(stats, "limits");
@@ -179,28 +241,16 @@ static void add_stats(struct metrics *metrics, struct boot *boot, json_t *stats)
 		metrics->of_workers[i] += grow(json_object_get(stats, of_workers[i].member),
 					       json_object_get(boot->stats, of_workers[i].member));
 	json_object_foreach((json_t *)limits, name, value) {
-		metrics_count_limit(metrics, name, grow(value, json_object_get(before, name)));
+		add_limit(metrics, name, grow(value, json_object_get(before, name)));
 	}
 	json_decref(boot->stats);
 	boot->stats = json_incref(stats);
 }
 
-void metrics_count_limit(struct metrics *metrics, const char *name, uint64_t more)
-{
-	json_t *sum = json_object_get(metrics->limits, name);
-
-	if (!metrics->limits)
-		metrics->limits = json_object();
-	if (sum)
-		json_integer_set(sum, json_integer_value(sum) + (json_int_t)more);
-	else if (json_object_size(metrics->limits) < METRICS_LIMITS_MAX)
-		json_object_set_new(metrics->limits, name, json_integer((json_int_t)more));
-}
-
 void metrics_done(struct metrics *metrics)
 {
-	json_decref(metrics->limits);
-	metrics->limits = NULL;
+	json_decref(metrics->limits_of_workers);
+	metrics->limits_of_workers = NULL;
 }
 
 static void one_less(struct scrape *scrape)

@@ -5,7 +5,47 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#define METRICS_LIMITS_MAX 128 /* names of limits */
+#define METRICS_WORKER_LIMITS_MAX 128 /* names of limits that workers tell of */
+
+/* Limits of the daemon where something is refused or left out: X(NAME, "label"). */
+#define METRICS_LIMIT_LIST(X)                 \
+	X(API_CONNECTIONS, "api_connections") \
+	X(BODY, "body")                       \
+	X(EVENT_STREAMS, "event_streams")     \
+	X(EVENT_TYPES, "event_types")         \
+	X(POLICIES, "policies")               \
+	X(PUSHES, "pushes")                   \
+	X(PUSH_RESULTS, "push_results")       \
+	X(PUSH_WARNINGS, "push_warnings")     \
+	X(RPC_CALLS, "rpc_calls")             \
+	X(RPC_CONNECTIONS, "rpc_connections") \
+	X(RPC_QUEUE, "rpc_queue")             \
+	X(STATE_QUEUE, "state_queue")
+
+enum metrics_limit {
+#define X(name, label) LIMIT_##name,
+	METRICS_LIMIT_LIST(X)
+#undef X
+		METRICS_LIMITS,
+};
+
+/* Limits where the oldest makes room for what is new: X(NAME, "label"). */
+#define METRICS_FORGOTTEN_LIST(X)               \
+	X(AUDIT, "audit")                       \
+	X(ENDED_SESSIONS, "ended_sessions")     \
+	X(EVENTS, "events")                     \
+	X(EVENT_SUBJECTS, "event_subjects")     \
+	X(IDEMPOTENCY_KEYS, "idempotency_keys") \
+	X(PUSHES, "pushes")                     \
+	X(PUSH_RESULTS, "push_results")         \
+	X(WORKER_BOOTS, "worker_boots")
+
+enum metrics_forgotten {
+#define X(name, label) FORGOTTEN_##name,
+	METRICS_FORGOTTEN_LIST(X)
+#undef X
+		METRICS_FORGOTTEN,
+};
 
 /* Counters of worker.stats: X(NAME, "member", "metric", "help"). */
 #define METRICS_WORKER_LIST(X)                                                                    \
@@ -25,14 +65,14 @@ enum metrics_of_worker {
 		METRICS_OF_WORKERS,
 };
 
-/* Counters of the workers, and the daemon's own limits, added up. */
+/* Counters of the workers, added up, and the daemon's own. All zero: none yet. */
 struct metrics {
-	json_t *limits; /* name -> integer; NULL: none yet */
+	uint64_t limits[METRICS_LIMITS];
+	uint64_t forgotten[METRICS_FORGOTTEN];
+	json_t *limits_of_workers; /* name -> integer; NULL: none yet */
 	uint64_t of_workers[METRICS_OF_WORKERS];
 };
 
-/* A limit was reached `more` times; 0 makes it known. */
-void metrics_count_limit(struct metrics *metrics, const char *name, uint64_t more);
 void metrics_done(struct metrics *metrics);
 
 #endif

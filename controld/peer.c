@@ -120,11 +120,6 @@ static void on_written(uv_write_t *request, int status)
 		peer_close(peer, uv_strerror(status));
 }
 
-static void count_limit(const struct peer *peer, const char *name)
-{
-	metrics_count_limit(&peer->controld->metrics, name, 1);
-}
-
 /* Takes the line. */
 static int write_line(struct peer *peer, char *line, size_t len)
 {
@@ -134,7 +129,7 @@ static int write_line(struct peer *peer, char *line, size_t len)
 	if (!line || peer->closing)
 		goto fail;
 	if (peer->pipe.write_queue_size + len > PEER_QUEUE_MAX) {
-		count_limit(peer, "rpc_queue");
+		peer->controld->metrics.limits[LIMIT_RPC_QUEUE]++;
 		goto fail;
 	}
 	output = malloc(sizeof(*output));
@@ -190,7 +185,7 @@ static int make_call(struct peer *peer, enum rpc_method method, json_t *params, 
 	char *line;
 
 	if (peer->call_count >= PEER_CALLS_MAX)
-		count_limit(peer, "rpc_calls");
+		peer->controld->metrics.limits[LIMIT_RPC_CALLS]++;
 	call = peer->closing || peer->call_count >= PEER_CALLS_MAX ? NULL : malloc(sizeof(*call));
 	if (!call) {
 		json_decref(params);
@@ -351,7 +346,7 @@ static uid_t read_uid(struct peer *peer)
 
 static void refuse_crowd(struct peer *peer)
 {
-	count_limit(peer, "rpc_connections");
+	peer->controld->metrics.limits[LIMIT_RPC_CONNECTIONS]++;
 	peer_close(peer, "too many connections");
 }
 
@@ -419,13 +414,10 @@ static void on_tick(uv_timer_t *tick)
 
 int peers_start(struct peers *peers, struct controld *controld, char *why)
 {
-	static const char *const limits[] = {"rpc_connections", "rpc_queue", "rpc_calls"};
 	int r;
 
 	peers->controld = controld;
 	list_init(&peers->list);
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
-		metrics_count_limit(&controld->metrics, limits[i], 0);
 	if (listener_open(&controld->options.rpc, "rpc", &peers->listener, why) < 0)
 		return -1;
 	uv_pipe_init(controld->loop, &peers->pipe, 0);

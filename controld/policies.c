@@ -238,7 +238,6 @@ void policies_init(struct policies *policies, struct controld *controld)
 	policies->clock_base_ms = time_now_ms() - (int64_t)(uv_hrtime() / 1000000);
 	list_init(&policies->list);
 	list_init(&policies->changes);
-	metrics_count_limit(&controld->metrics, "policies", 0);
 }
 
 /* The clock may have been set since: nothing was sent later than now. */

@@ -310,7 +310,7 @@ static int check_room(const struct change *change, struct problem *ret_problem)
 	size -= same ? same->record.size : 0;
 	if (size <= POLICIES_SIZE_MAX && (same || policies->count < POLICIES_MAX))
 		return 0;
-	metrics_count_limit(&policies->controld->metrics, "policies", 1);
+	policies->controld->metrics.limits[LIMIT_POLICIES]++;
 	*ret_problem = problem_of_error(API_ELIMIT, "policies", NULL, "at most 256, and 3 MiB");
 	return -1;
 }

@@ -103,9 +103,10 @@ static int make_room(struct pushes *pushes)
 		keys_forget_push(&pushes->controld->keys, push);
 		push_forget(pushes, push);
 		push_free(pushes, push);
+		pushes->controld->metrics.forgotten[FORGOTTEN_PUSHES]++;
 		return 0;
 	}
-	metrics_count_limit(&pushes->controld->metrics, "pushes", 1);
+	pushes->controld->metrics.limits[LIMIT_PUSHES]++;
 	return -1;
 }
 
@@ -256,6 +257,19 @@ const struct result *push_result(const struct push *push, const char *session)
 
 /* ---- changing -------------------------------------------------------------------------------- */
 
+static void forget_results(struct pushes *pushes, struct push *push)
+{
+	uint64_t *forgotten = &pushes->controld->metrics.forgotten[FORGOTTEN_PUSH_RESULTS];
+
+	for (size_t i = 0; i < push->part_count; i++) {
+		struct push_part *part = &push->parts[i];
+
+		part->forgotten |= part->results.count > 0;
+		*forgotten += part->results.count;
+		drop_results(pushes, part);
+	}
+}
+
 /* Take the lists of sessions of the oldest pushes that are done, until there is room. */
 static size_t make_room_for_results(struct pushes *pushes, size_t count)
 {
@@ -266,10 +280,7 @@ static size_t make_room_for_results(struct pushes *pushes, size_t count)
 			break;
 		if (!is_over(push) || push->session)
 			continue;
-		for (size_t i = 0; i < push->part_count; i++) {
-			push->parts[i].forgotten |= push->parts[i].results.count > 0;
-			drop_results(pushes, &push->parts[i]);
-		}
+		forget_results(pushes, push);
 	}
 	return PUSH_RESULTS_MAX > pushes->result_count ? PUSH_RESULTS_MAX - pushes->result_count
 						       : 0;
@@ -287,7 +298,7 @@ void push_set_results(struct pushes *pushes, struct push *push, struct push_part
 		pushes->result_count += (size_t)added;
 	if (added < 0) {
 		part->forgotten = true;
-		metrics_count_limit(&pushes->controld->metrics, "push_results", 1);
+		pushes->controld->metrics.limits[LIMIT_PUSH_RESULTS]++;
 	}
 }
 
@@ -308,7 +319,7 @@ void push_warn(struct push *push, const char *rule, const char *detail, json_int
 		return;
 	}
 	if (json_array_size(push->warnings) >= PUSH_WARNINGS_MAX) {
-		metrics_count_limit(&push->pushes->controld->metrics, "push_warnings", 1);
+		push->pushes->controld->metrics.limits[LIMIT_PUSH_WARNINGS]++;
 		return;
 	}
 	one = json_pack("{s:s, s:s}", "rule", rule, "detail", detail);
@@ -419,9 +430,6 @@ void pushes_init(struct pushes *pushes, struct controld *controld)
 	list_init(&pushes->list);
 	list_init(&pushes->running);
 	list_init(&pushes->settling);
-	metrics_count_limit(&controld->metrics, "pushes", 0);
-	metrics_count_limit(&controld->metrics, "push_results", 0);
-	metrics_count_limit(&controld->metrics, "push_warnings", 0);
 	random_name(pushes->start, sizeof(pushes->start) - 1);
 	uv_timer_init(controld->loop, &pushes->tick);
 }

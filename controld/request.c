@@ -114,7 +114,7 @@ static int check_head(struct request *request, uint64_t length, struct problem *
 		return -1;
 	if (length <= REQUEST_BODY_MAX)
 		return 0;
-	metrics_count_limit(&request->controld->metrics, "body", 1);
+	request->controld->metrics.limits[LIMIT_BODY]++;
 	*ret_problem = problem_of(PROBLEM_BODY_TOO_LARGE, NULL, NULL);
 	return -1;
 }
@@ -167,7 +167,7 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
 		return MHD_NO; /* a chunked body without end: no answer is possible here */
 	if (!request->response && request->input_seen > REQUEST_BODY_MAX) {
 		text_done(&request->input);
-		metrics_count_limit(&request->controld->metrics, "body", 1);
+		request->controld->metrics.limits[LIMIT_BODY]++;
 		request_refuse(request, PROBLEM_BODY_TOO_LARGE, NULL, NULL);
 	}
 	if (!request->response)

@@ -70,8 +70,10 @@ struct store_item *store_item_new(const struct store_change *changes, size_t cou
 
 int store_enqueue(struct store *store, struct store_item *item)
 {
-	if (store->queued + item->size > STORE_QUEUE_MAX)
+	if (store->queued + item->size > STORE_QUEUE_MAX) {
+		store->refused++;
 		return -1;
+	}
 	*store->last = item;
 	store->last = &item->next;
 	store->queued += item->size;
@@ -294,6 +296,11 @@ int store_delete(struct store *store, enum store_table table, const char *key, s
 const char *store_error(const struct store *store)
 {
 	return store->error[0] ? store->error : NULL;
+}
+
+uint64_t store_refused(const struct store *store)
+{
+	return store->refused;
 }
 
 void store_flush(struct store *store)

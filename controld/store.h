@@ -12,7 +12,7 @@ struct events;
 struct store;
 
 #define STORE_RESERVE 100000	    /* event numbers that are reserved on disk at a time */
-#define STORE_QUEUE_MAX (64u << 20) /* octets that the writer has not written yet */
+#define STORE_QUEUE_MAX (64u << 20) /* octets not yet written; counter "state_queue" */
 
 /* Tables of rows beside the events. Names are those of the state file. */
 #define STORE_TABLE_LIST(X)     \
@@ -81,6 +81,9 @@ int store_delete(struct store *store, enum store_table table, const char *key, s
 
 /* What the last commit failed with, or NULL: nothing that cannot be kept should begin. */
 const char *store_error(const struct store *store);
+
+/* How many writes and events STORE_QUEUE_MAX has kept out. */
+uint64_t store_refused(const struct store *store);
 
 /* Wait until all that was asked for is written, and call what waits for it. */
 void store_flush(struct store *store);

@@ -34,7 +34,8 @@ struct store {
 	uint64_t reserved; /* numbers up to here are ours */
 	bool asked;	   /* the next range was asked for */
 	bool complained;
-	char error[128]; /* of the last commit; "" when it went well */
+	uint64_t refused; /* writes and events that the queue had no room for */
+	char error[128];  /* of the last commit; "" when it went well */
 
 	/* Under the mutex. */
 	struct store_item *first, **last; /* to be written */

@@ -365,8 +365,6 @@ void streams_start(struct streams *streams, struct controld *controld)
 	turns_start(&streams->turns, controld->loop);
 	uv_timer_start(&streams->tick, on_tick, STREAM_TICK_MS, STREAM_TICK_MS);
 	streams->started = true;
-	metrics_count_limit(&controld->metrics, "event_streams", 0);
-	metrics_count_limit(&controld->metrics, "event_types", 0);
 }
 
 void streams_stop(struct streams *streams)

@@ -38,6 +38,7 @@ struct workers {
 	size_t count;
 	struct table boots; /* boot id -> struct boot */
 	struct list boots_by_age;
+	uint64_t boots_forgotten; /* for newer ones */
 };
 
 void workers_init(struct workers *workers);

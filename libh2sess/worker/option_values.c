@@ -212,11 +212,14 @@ enum limit_unit { MS, COUNT, BYTES, PER_SECOND };
 struct limit_row {
 	const char *name;
 	size_t offset; /* of a uint32_t in struct h2sess_limits */
+	bool optional; /* may be off: every time, and what is off by default */
 	enum limit_unit unit;
 };
 
 static const struct limit_row LIMITS[] = {
-#define X(field, value, unit, counter, text) {#field, offsetof(struct h2sess_limits, field), unit},
+#define X(field, value, unit, counter, text)                                                   \
+	{#field, offsetof(struct h2sess_limits, field), (unit) == MS || (value) == UINT32_MAX, \
+	 unit},
 #include <h2sess/limits.def>
 #undef X
 };
@@ -241,10 +244,12 @@ const char *value_limit(void *field, const char *value)
 	row = limit_by_name(value, (size_t)(equals - value));
 	if (!row)
 		return "no such limit (h2sess-worker --help lists them)";
-	if (row->unit == MS && !strcmp(equals + 1, "off"))
+	if (row->optional && !strcmp(equals + 1, "off"))
 		number = UINT32_MAX;
 	else if (!parse_number(equals + 1, UINT32_MAX - 1, &number) || !number)
-		return row->unit == MS ? "milliseconds over 0, or off" : "a number over 0";
+		return row->unit == MS ? "milliseconds over 0, or off"
+		       : row->optional ? "a number over 0, or off"
+				       : "a number over 0";
 	memcpy((char *)field + row->offset, &number, sizeof(number));
 	return NULL;
 }

@@ -78,8 +78,22 @@ test('metrics: their form, their names, their values', () => withDaemon(['--even
 	stream.close();
 }));
 
+test('the manual page has each metric, and each limit of the daemon', () => withDaemon([], {}, async (daemon) => {
+	const metrics = parseMetrics((await daemon.get('/metrics')).text);
+	const page = fs.readFileSync('packaging/common/man/h2sess-controld.8', 'utf8');
+	for (const name of metrics.keys())
+		assert.match(page, new RegExp(`Ql ${name}\\b`), name);
+	const labels = [...metrics.get('h2sess_limit_total').samples.map(({ labels }) => labels.limit),
+		...metrics.get('h2sess_forgotten_total').samples.map(({ labels }) => labels.what)];
+	assert.ok(labels.length >= 20);
+	for (const label of labels)
+		assert.match(page, new RegExp(`^\\.Cm ${label}\\b`, 'm'), label);
+}));
+
 test('counters never fall, whoever comes and goes', () => withDaemon([], {}, async (daemon) => {
-	const stats = (n) => () => ({ sessions: 0, sessionsTotal: n, streamsTotal: n, misdirected: n, altUsed: n, limits: { flood: n } });
+	// A name of the daemon's own would stand there twice.
+	const stats = (n) => () =>
+		({ sessions: 0, sessionsTotal: n, streamsTotal: n, misdirected: n, altUsed: n, limits: { flood: n, body: n } });
 	const read = async () => {
 		const metrics = parseMetrics((await daemon.get('/metrics')).text);
 		return [value(metrics, 'h2sess_alt_used_total'), value(metrics, 'h2sess_limit_total', { limit: 'flood' })];

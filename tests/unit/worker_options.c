@@ -230,6 +230,7 @@ static void test_sections(void **state)
 	write_config(path, "listen-h2c = 127.0.0.1:0\n"
 			   "[limits]\n"
 			   "max_sessions = 11\n"
+			   "max_requests = off\n"
 			   "idle_timeout_ms = off\n"
 			   "[app files]\n"
 			   "app = static:/srv\n"
@@ -249,6 +250,7 @@ static void test_sections(void **state)
 	assert_string_equal(o.apps.items[1].path, "/echo");
 	assert_string_equal(o.apps.items[1].spec, "echo");
 	assert_int_equal(o.limits.max_sessions, 11);
+	assert_int_equal(o.limits.max_requests, UINT32_MAX);
 	assert_int_equal(o.limits.idle_timeout_ms, UINT32_MAX);
 	assert_int_equal(o.threads, 3);
 	options_done(&o);
@@ -380,6 +382,8 @@ static void test_file_refusals(void **state)
 		{"\n\nthreads = 99\n", "3: threads: a number from 1 to 64"},
 		{"[limits]\nx = 1\n", "2: x: no such limit (h2sess-worker --help lists them)"},
 		{"[limits]\nmax_sessions = none\n", "2: max_sessions: a number over 0"},
+		{"[limits]\nmax_sessions = off\n", "2: max_sessions: a number over 0"},
+		{"[limits]\nmax_requests = 0\n", "2: max_requests: a number over 0, or off"},
 		{"[other]\nx = 1\n",
 		 "2: other: no such section ([worker] or none, [limits], [app NAME])"},
 		{"[app a]\napp = echo\nhosts = x\n",
