@@ -68,54 +68,46 @@ test('a body that is too long is there by its length', () => withDaemon([], {}, 
 	assert.ok(entry.bodyLength > 20000);
 }));
 
-test('what was answered is in it after kill -9', async () => {
-	let daemon = new Daemon();
+test('what was answered is in it after kill -9', async (t) => {
+	const daemon = Daemon.of(t);
 	daemon.args = ['--state', path.join(daemon.dir, 'state.db')];
-	try {
-		await daemon.start();
-		for (let i = 0; i < 20; i++)
-			await daemon.post(`/v1/sessions/none-${i}/ping`);
-		await daemon.stop('SIGKILL');
-		daemon = await new Daemon(daemon.args, { dir: daemon.dir }).start();
-		const entries = await newest(daemon, 100);
-		assert.deepEqual(entries.map((entry) => entry.path),
-			Array.from({ length: 20 }, (_, i) => `/v1/sessions/none-${19 - i}/ping`));
-		await daemon.post('/v1/sessions/none-20/ping');
-		assert.equal((await newest(daemon, 1))[0].id, '21'); // numbers go on
-	} finally {
-		await daemon.end();
-	}
+	await daemon.start();
+	for (let i = 0; i < 20; i++)
+		await daemon.post(`/v1/sessions/none-${i}/ping`);
+	await daemon.stop('SIGKILL');
+	await daemon.start();
+	const entries = await newest(daemon, 100);
+	assert.deepEqual(entries.map((entry) => entry.path),
+		Array.from({ length: 20 }, (_, i) => `/v1/sessions/none-${19 - i}/ping`));
+	await daemon.post('/v1/sessions/none-20/ping');
+	assert.equal((await newest(daemon, 1))[0].id, '21'); // numbers go on
 });
 
 test('a full disk: 503, nothing is begun, reads go on; and it is over when there is room', async (t) => {
 	if (!fs.existsSync('/usr/bin/prlimit'))
 		return t.skip('no prlimit');
-	const daemon = new Daemon();
+	const daemon = Daemon.of(t);
 	daemon.args = ['--state', path.join(daemon.dir, 'state.db')];
-	try {
-		await daemon.start();
-		const worker = new FakeWorker(daemon.rpc);
-		const { id } = worker.addSession(1);
-		await worker.start();
-		const send = (key) => daemon.post(`/v1/sessions/${id}/altsvc`, altsvc, { headers: key && { 'Idempotency-Key': key } });
-		const limit = (octets) => execFileSync('prlimit', [`--fsize=${octets}`, '--pid', String(daemon.child.pid)]);
-		const pushes = () => worker.requests.filter((r) => r.method === 'session.altsvc').length;
-		assert.equal((await send('first')).status, 200);
-		limit('1024:unlimited');
-		const before = pushes();
-		const refused = await send('second');
-		assert.deepEqual([refused.status, refused.json.code, pushes()], [503, 'ERR_STATE', before]);
-		assert.equal((await send()).status, 503);
-		assert.equal((await send('first')).status, 503);
-		assert.equal(pushes(), before);
-		assert.equal((await daemon.get('/v1/sessions')).status, 200);
-		limit('unlimited:unlimited');
-		let again = await send('second'); // the first write tells that there is room
-		if (again.status === 503)
-			again = await send('second');
-		assert.deepEqual([again.status, pushes()], [200, before + 1]);
-		await daemon.says(/state: nothing is kept[^]*state: it is kept again/);
-	} finally {
-		await daemon.end();
-	}
+	await daemon.start();
+	const worker = new FakeWorker(daemon.rpc);
+	const { id } = worker.addSession(1);
+	await worker.start();
+	const send = (key) => daemon.post(`/v1/sessions/${id}/altsvc`, altsvc, { headers: key && { 'Idempotency-Key': key } });
+	const limit = (octets) => execFileSync('prlimit', [`--fsize=${octets}`, '--pid', String(daemon.child.pid)]);
+	const pushes = () => worker.requests.filter((r) => r.method === 'session.altsvc').length;
+	assert.equal((await send('first')).status, 200);
+	limit('1024:unlimited');
+	const before = pushes();
+	const refused = await send('second');
+	assert.deepEqual([refused.status, refused.json.code, pushes()], [503, 'ERR_STATE', before]);
+	assert.equal((await send()).status, 503);
+	assert.equal((await send('first')).status, 503);
+	assert.equal(pushes(), before);
+	assert.equal((await daemon.get('/v1/sessions')).status, 200);
+	limit('unlimited:unlimited');
+	let again = await send('second'); // the first write tells that there is room
+	if (again.status === 503)
+		again = await send('second');
+	assert.deepEqual([again.status, pushes()], [200, before + 1]);
+	await daemon.says(/state: nothing is kept[^]*state: it is kept again/);
 });

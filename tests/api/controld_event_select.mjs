@@ -3,10 +3,9 @@
 // Whose events: what changes while a session lives. Each event is judged by what its session was then: on the live stream, on
 // resumption, in the counts of what the log dropped, and after a daemon that was killed.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
+import { temporary } from '../common.mjs';
 import { Daemon, withDaemon } from './controld_support.mjs';
 import { FakeWorker } from './fake_worker.mjs';
 
@@ -108,12 +107,7 @@ test('what the log dropped is counted by what sessions were then', () => withWor
 }));
 
 test('a daemon that was killed judges as it did before', async (t) => {
-	const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'hc-state-'));
-	const daemon = new Daemon(['--state', path.join(dir, 'state.db')]);
-	t.after(async () => {
-		await daemon.end();
-		fs.rmSync(dir, { recursive: true, force: true });
-	});
+	const daemon = Daemon.of(t, ['--state', path.join(temporary(t), 'state.db')]);
 	await daemon.start();
 	const worker = new FakeWorker(daemon.rpc, { boot: BOOT });
 	await worker.start();

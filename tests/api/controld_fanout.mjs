@@ -3,10 +3,9 @@
 // Pushes to many sessions, drains, and what is kept of them, against workers by script.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { temporary } from '../common.mjs';
 import { Daemon, withDaemon } from './controld_support.mjs';
 import { FakeWorker, RpcError } from './fake_worker.mjs';
 
@@ -31,16 +30,8 @@ after(() => daemon.end());
 
 // Another daemon with a state file; ended with the test, however that goes.
 function stateful(t) {
-	const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'hf-'));
-	const daemons = [];
-	t.after(async () => {
-		for (const one of daemons)
-			await one.end();
-	});
-	return async () => {
-		daemons.push(new Daemon(['--state', path.join(dir, 'state.db')], { dir }));
-		return daemons.at(-1).start();
-	};
+	const dir = temporary(t);
+	return () => Daemon.of(t, ['--state', path.join(dir, 'state.db')], { dir }).start();
 }
 
 async function asked(worker, test) {

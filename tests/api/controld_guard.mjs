@@ -3,7 +3,6 @@
 // What stands before the calls: tokens, roles, Host, Origin, framing, sizes, media types.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -86,9 +85,8 @@ test('who is refused as a stranger is counted, and the log is not his', () => wi
 	}
 	await own.get('/v1', { token, headers: { Origin: 'https://evil.example' } });
 	assert.deepEqual(await refused(), { host: 50, origin: 1, token: 50 });
+	await own.says(/http: refused .*Origin/);
 	const lines = () => own.log.split('\n').filter((line) => line.includes('http: refused'));
-	while (!lines().some((line) => line.includes('Origin')))
-		await once(own.child.stderr, 'data');
 	assert.ok(lines().length < 20, own.log);
 	assert.deepEqual(lines().filter((line) => line.includes(' refused 1: ')), [
 		'h2sess-controld: http: refused 1: no token, or a wrong one',
@@ -192,35 +190,25 @@ test('no token and no body is ever logged', async () => {
 
 test('tokens are read again on SIGHUP, and a bad file keeps the old ones', async () => {
 	const fresh = Daemon.token('read', 'fresh');
-	const loaded = (text) => new Promise((resolve) => {
-		const look = () => daemon.log.includes(text) && (daemon.child.stderr.off('data', look), resolve());
-		daemon.child.stderr.on('data', look);
-	});
-	let wait = loaded('reload: done, 4 tokens');
 	fs.appendFileSync(daemon.tokenFile, `# more\n\n${fresh.line}\n`);
 	daemon.child.kill('SIGHUP');
-	await wait;
+	await daemon.says('reload: done, 4 tokens');
 	assert.equal((await daemon.get('/v1', { token: fresh.token })).status, 200);
-	wait = loaded('the old configuration and tokens are kept');
 	fs.appendFileSync(daemon.tokenFile, 'nonsense\n');
 	daemon.child.kill('SIGHUP');
-	await wait;
+	await daemon.says('the old configuration and tokens are kept');
 	assert.equal((await daemon.get('/v1', { token: fresh.token })).status, 200);
 });
 
-test('sockets have the mode and role that was asked for', async () => {
+test('sockets have the mode and role that was asked for', async (t) => {
 	const readOnly = path.join(daemon.dir, 'read.sock');
-	const other = new Daemon(['--api', `unix:${readOnly},role=read,mode=0600`]);
+	const other = Daemon.of(t, ['--api', `unix:${readOnly},role=read,mode=0600`]);
 	await other.start();
-	try {
-		assert.equal(fs.statSync(other.socketPath).mode & 0o777, 0o660);
-		assert.equal(fs.statSync(readOnly).mode & 0o777, 0o600);
-		other.socketPath = readOnly;
-		assert.equal((await other.get('/v1')).status, 200);
-		assert.equal((await other.post('/v1/sessions/x/altsvc', {})).status, 403);
-	} finally {
-		await other.end();
-	}
+	assert.equal(fs.statSync(other.socketPath).mode & 0o777, 0o660);
+	assert.equal(fs.statSync(readOnly).mode & 0o777, 0o600);
+	other.socketPath = readOnly;
+	assert.equal((await other.get('/v1')).status, 200);
+	assert.equal((await other.post('/v1/sessions/x/altsvc', {})).status, 403);
 });
 
 test('a wrong command line is one line and exit status 2', () => {
@@ -239,14 +227,13 @@ test('a wrong command line is one line and exit status 2', () => {
 	assert.match(execFileSync(binary, ['--version'], { encoding: 'utf8' }), /^h2sess-controld \d/);
 });
 
-test('every flag is a key of the configuration file, and the command line wins', async () => {
+test('every flag is a key of the configuration file, and the command line wins', async (t) => {
 	const config = path.join(daemon.dir, 'controld.conf');
 	const one = path.join(daemon.dir, 'one.sock');
 	fs.writeFileSync(config, `; a comment\nno-state = yes\napi = unix:${one},role=read\napi = unix:${one}2\nevent-streams = 7\n`);
-	const other = new Daemon(['--config', config]);
+	const other = Daemon.of(t, ['--config', config]);
 	await other.start(); // which gives --api, so those of the file are gone
 	assert.deepEqual(other.ready.api, [{ path: other.socketPath }]);
-	await other.end();
 	fs.writeFileSync(config, 'colour = red\n');
 	const { status: code, stderr } = spawnSync(binary, ['--config', config], { encoding: 'utf8' });
 	assert.deepEqual([code, stderr.split('\n').length], [2, 2]);

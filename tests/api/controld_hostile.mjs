@@ -7,14 +7,13 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
+import { sanitized, until } from '../common.mjs';
 import { Daemon, binary, withDaemon } from './controld_support.mjs';
 import { FakeWorker } from './fake_worker.mjs';
 
-const sanitized = /asan|tsan/.test(process.env.H2SESS_BUILD ?? '');
-
 // A daemon below `ulimit`; options as ulimit has them.
-async function limited(options, args = []) {
-	const daemon = new Daemon();
+async function limited(t, options, args = []) {
+	const daemon = Daemon.of(t);
 	daemon.args = args.flatMap((arg) => (arg === '--state' ? [arg, path.join(daemon.dir, 'state.db')] : [arg]));
 	const shell = path.join(daemon.dir, 'limited');
 	fs.writeFileSync(shell, `#!/bin/sh\nulimit ${options}\nexec ${path.resolve(binary)} "$@"\n`, { mode: 0o755 });
@@ -22,8 +21,8 @@ async function limited(options, args = []) {
 	return daemon.start();
 }
 
-test('without descriptors: who is connected is served, who comes later waits, and all is well afterwards', async () => {
-	const daemon = await limited('-n 48');
+test('without descriptors: who is connected is served, who comes later waits, and all is well afterwards', async (t) => {
+	const daemon = await limited(t, '-n 48');
 	const worker = new FakeWorker(daemon.rpc);
 	await worker.start();
 	const stream = await daemon.events('?type=goaway');
@@ -37,11 +36,10 @@ test('without descriptors: who is connected is served, who comes later waits, an
 	await new FakeWorker(daemon.rpc, { name: 'later' }).start();
 	assert.equal((await daemon.get('/v1/workers')).json.workers.length, 2);
 	stream.close();
-	await daemon.end();
 });
 
-test('a full disk: no policy that is not kept, events go on, and it is said', async () => {
-	const small = await limited('-f 600', ['--state']);
+test('a full disk: no policy that is not kept, events go on, and it is said', async (t) => {
+	const small = await limited(t, '-f 600', ['--state']);
 	const origins = Array.from({ length: 300 }, (_, i) => `https://${'h'.repeat(150)}${i}.example`);
 	const kept = [];
 	let refused;
@@ -68,7 +66,6 @@ test('a full disk: no policy that is not kept, events go on, and it is said', as
 	await small.start();
 	assert.deepEqual(await names(), [...kept].sort());
 	assert.equal((await small.request('PUT', '/v1/policies/more', { body: { select: { all: true }, origins } })).status, 201);
-	await small.end();
 });
 
 // A reader that counts octets and looks for the last event.
@@ -103,8 +100,7 @@ test('a thousand subscribers of whom a hundred never read', () => withDaemon(['-
 		socket.write('GET /v1/events?type=goaway HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n\r\n');
 		sleepers.push(socket.pause().on('error', () => {}));
 	}
-	while (!/^h2sess_event_streams 1000$/m.test((await daemon.get('/metrics')).text))
-		continue;
+	await until('a thousand streams', async () => /^h2sess_event_streams 1000$/m.test((await daemon.get('/metrics')).text));
 	const before = memory(daemon.child.pid);
 	const complete = Promise.all(readers.map((socket) => once(socket, 'complete')));
 	const tail = 'f'.repeat(8192);

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { test } from 'node:test';
+import { until } from '../common.mjs';
 import { withDaemon } from './controld_support.mjs';
 import { FakeWorker } from './fake_worker.mjs';
 import { parseYaml } from './yaml.mjs';
@@ -118,12 +119,11 @@ test('a frame is counted once: a worker that comes back says what became of it',
 	await worker.start();
 	const one = (await daemon.post(`/v1/sessions/${id}/altsvc`, { alt: 'clear', origin: 'https://example.org' })).json.push;
 	const many = (await daemon.post('/v1/altsvc', { select: { all: true }, alt: 'clear', origin: 'https://example.org' })).json.push;
-	while ((await state(many)).written !== 1 || (await state(one)).written !== 1)
-		continue;
+	for (const push of [one, many])
+		await until('it is written', async () => (await state(push)).written === 1);
 	await worker.stop();
 	for (const push of [one, many])
-		while ((await state(push)).unknown !== 1)
-			continue;
+		await until('it is unknown', async () => (await state(push)).unknown === 1);
 	assert.deepEqual(await frames(), []); // it may come back
 	const told = { queued: 0, written: 0, received: 1, notSent: 0, unknown: 0, matched: 1, state: 'done' };
 	worker.hello.pushes = [
@@ -132,8 +132,7 @@ test('a frame is counted once: a worker that comes back says what became of it',
 	];
 	await worker.start();
 	for (const push of [one, many])
-		while ((await state(push)).received !== 1)
-			continue;
+		await until('it is received', async () => (await state(push)).received === 1);
 	// Each may be counted at once, or when its ten seconds are over: never as unknown, never twice.
 	assert.ok((await frames()).every((line) => /^altsvc,received, [12]$/.test(line)), `${await frames()}`);
 }));

@@ -6,9 +6,10 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
+import readline from 'node:readline';
 import { test } from 'node:test';
+import { ending, kill, temporary, until, within } from '../common.mjs';
 import { Daemon, binary, withDaemon } from './controld_support.mjs';
 import { FakeWorker } from './fake_worker.mjs';
 
@@ -16,37 +17,32 @@ const manager = path.join(process.env.H2SESS_BUILD ?? 'build', 'tests', 'service
 
 // The daemon below a service manager that hands over these sockets. saw(text) resolves when a line has it.
 class Managed extends Daemon {
-	async startManaged(t, sockets, args) {
-		t.after(() => this.child.kill('SIGKILL'));
+	constructor(t) {
+		super([], { dir: temporary(t) });
+		this.t = t;
+		this.lines = [];
+	}
+
+	startManaged(sockets, args) {
 		this.child = spawn(manager, [path.join(this.dir, 'notify'), ...sockets, '--', binary, ...args],
 			{ stdio: ['ignore', 'pipe', 'pipe'] });
-		this.lines = [];
-		this.waiting = [];
-		let text = '';
-		this.child.stdout.setEncoding('utf8').on('data', (data) => {
-			const lines = (text + data).split('\n');
-			text = lines.pop();
-			this.lines.push(...lines);
-			this.waiting.splice(0).forEach((wake) => wake());
-		});
+		this.exit = once(this.child, 'exit');
+		ending(this.t, () => kill(this.child));
+		readline.createInterface({ input: this.child.stdout }).on('line', (line) => this.lines.push(line));
 		this.child.stderr.setEncoding('utf8').on('data', (data) => (this.log += data));
-		return this;
 	}
 
 	async saw(text, from = 0) {
-		for (;;) {
-			const at = this.lines.findIndex((line, i) => i >= from && line.startsWith(text));
-			if (at >= 0)
-				return at;
-			await new Promise((resolve) => this.waiting.push(resolve));
-		}
+		const find = () => this.lines.findIndex((line, i) => i >= from && line.startsWith(text));
+		await until(`${text} from the service manager`, () => find() >= 0);
+		return find();
 	}
 }
 
 test('a service manager is told READY, RELOADING, WATCHDOG and STOPPING, and hands over sockets by name', async (t) => {
-	const daemon = new Managed();
+	const daemon = new Managed(t);
 	const metrics = path.join(daemon.dir, 'ready');
-	await daemon.startManaged(t, [`rpc=unix:${daemon.rpc}`, `api=unix:${daemon.socketPath}`, 'metrics=tcp', 'other=tcp'], [
+	daemon.startManaged([`rpc=unix:${daemon.rpc}`, `api=unix:${daemon.socketPath}`, 'metrics=tcp', 'other=tcp'], [
 		'--no-state', '--rpc', '/nonexistent/rpc.sock', '--api', 'unix:/nonexistent/api.sock,role=read',
 		'--metrics', '127.0.0.1:1', '--ready-file', metrics]);
 	await daemon.saw('READY=1');
@@ -67,26 +63,24 @@ test('a service manager is told READY, RELOADING, WATCHDOG and STOPPING, and han
 	await daemon.saw('READY=1', reloading);
 	daemon.child.kill('SIGTERM');
 	await daemon.saw('STOPPING=1');
-	assert.deepEqual(await once(daemon.child, 'exit'), [0, null]);
+	assert.deepEqual(await within(daemon.exit, 'its end'), [0, null]);
 	assert.ok(fs.existsSync(daemon.socketPath)); // it is the service manager's
-	fs.rmSync(daemon.dir, { recursive: true });
 });
 
 test('sockets are handed over by address, whatever their names', async (t) => {
-	const daemon = new Managed();
-	await daemon.startManaged(t, [`a=unix:${daemon.socketPath}`, `b=unix:${daemon.rpc}`],
+	const daemon = new Managed(t);
+	daemon.startManaged([`a=unix:${daemon.socketPath}`, `b=unix:${daemon.rpc}`],
 		['--no-state', '--rpc', daemon.rpc, '--api', `unix:${daemon.socketPath}`]);
 	await daemon.saw('READY=1');
 	assert.equal((await daemon.get('/healthz')).status, 200);
 	assert.equal(fs.existsSync(`${daemon.rpc}.lock`), false);
 	assert.doesNotMatch(daemon.log, /fits no listener/);
 	daemon.child.kill('SIGTERM');
-	await once(daemon.child, 'exit');
-	fs.rmSync(daemon.dir, { recursive: true });
+	await within(daemon.exit, 'its end');
 });
 
-test('SIGHUP takes configuration and tokens anew; a bad one keeps the old, and says so', async () => {
-	const daemon = new Daemon([], { tcp: true });
+test('SIGHUP takes configuration and tokens anew; a bad one keeps the old, and says so', async (t) => {
+	const daemon = Daemon.of(t, [], { tcp: true });
 	const config = path.join(daemon.dir, 'controld.conf');
 	fs.writeFileSync(config, 'api-host = one.example\n');
 	daemon.args = ['--config', config];
@@ -118,11 +112,10 @@ test('SIGHUP takes configuration and tokens anew; a bad one keeps the old, and s
 		fs.writeFileSync(file, before);
 	}
 	assert.equal((await daemon.get('/healthz')).status, 200);
-	await daemon.end();
 });
 
-test('the configuration file: every flag is a key, and a mistake is named with its line', async () => {
-	const daemon = new Daemon();
+test('the configuration file: every flag is a key, and a mistake is named with its line', async (t) => {
+	const daemon = Daemon.of(t);
 	const config = path.join(daemon.dir, 'c.conf');
 	const ready = path.join(daemon.dir, 'ready');
 	const run = (text) => {
@@ -149,15 +142,14 @@ test('the configuration file: every flag is a key, and a mistake is named with i
 	daemon.args = ['--config', config];
 	await daemon.start(); // the command line's --api replaces the file's
 	assert.deepEqual(daemon.ready.api, [{ path: daemon.socketPath }]);
-	await daemon.end();
 });
 
-test('Unix sockets: mode, role, and who owns what is there', () => withDaemon([], {}, async (daemon) => {
+test('Unix sockets: mode, role, and who owns what is there', (t) => withDaemon([], {}, async (daemon) => {
 	const mode = (file) => fs.statSync(file).mode & 0o777;
 	assert.equal(mode(daemon.socketPath), 0o660);
 	assert.equal(mode(daemon.rpc), 0o660);
 	const reader = path.join(daemon.dir, 'reader.sock');
-	const second = new Daemon(['--api', `unix:${reader},role=read,mode=0600`]);
+	const second = Daemon.of(t, ['--api', `unix:${reader},role=read,mode=0600`]);
 	await second.start();
 	assert.equal(mode(reader), 0o600);
 	const { status } = await new Promise((resolve) => {
@@ -165,7 +157,6 @@ test('Unix sockets: mode, role, and who owns what is there', () => withDaemon([]
 		resolve(second.post('/v1/sessions/x-1/altsvc', { alt: 'x' }));
 	});
 	assert.equal(status, 403);
-	await second.end();
 	fs.chmodSync(daemon.dir, 0o777);
 	const open = spawnSync(binary, ['--no-state', '--rpc', path.join(daemon.dir, 'r'), '--api', `unix:${daemon.dir}/a`], { encoding: 'utf8' });
 	assert.deepEqual([open.status, /everybody may write there/.test(open.stderr)], [1, true]);
@@ -196,8 +187,7 @@ test('events older than the log may hold are dropped, and counted', () => withDa
 }));
 
 test('what a flag names and is not what it should be is exit status 2 and one line; what may pass is 1', async (t) => {
-	const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'hc-'));
-	t.after(() => fs.rmSync(dir, { recursive: true, force: true }));
+	const dir = temporary(t);
 	const file = (name, content) => {
 		fs.writeFileSync(path.join(dir, name), content, { mode: 0o600 });
 		return path.join(dir, name);
@@ -227,7 +217,7 @@ test('what a flag names and is not what it should be is exit status 2 and one li
 	const foreign = content('foreign');
 	for (const [status, line, ...args] of rows) {
 		const run = spawnSync(binary, ['--rpc', path.join(dir, 'rpc'), '--api', `unix:${path.join(dir, 'api')}`, ...args],
-			{ encoding: 'utf8', timeout: 10000 });
+			{ encoding: 'utf8', timeout: 40000 });
 		assert.equal(run.status, status, `${args}: ${run.stderr}`);
 		assert.match(run.stderr, /^[^\n]*\n$/);
 		assert.match(run.stderr.trim(), line);

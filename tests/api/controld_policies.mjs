@@ -315,8 +315,8 @@ test('an expired one that reached nobody is gone at once', () => withWorker(asyn
 	events.close();
 }));
 
-test('policies, their ETags and what is taken back outlive kill -9', async () => {
-	const daemon = new Daemon();
+test('policies, their ETags and what is taken back outlive kill -9', async (t) => {
+	const daemon = Daemon.of(t);
 	daemon.args = ['--state', path.join(daemon.dir, 'state.db')];
 	await daemon.start();
 	const worker = new PolicyWorker(daemon.rpc);
@@ -339,7 +339,6 @@ test('policies, their ETags and what is taken back outlive kill -9', async () =>
 	const result = await worker.start();
 	assert.deepEqual(result.policies.map(({ name, revision, percent }) => [name, revision, percent]),
 		[['back', 2, 100], ['stays', 2, 100]]);
-	await daemon.end();
 });
 
 test('a worker that refuses, one that lags, and one that cannot', () => withWorker(async (daemon, worker) => {
@@ -383,8 +382,8 @@ test('the number and the size of policies are bounded, and it is said', () => wi
 	assert.deepEqual(statuses, [200, 200, 200, 200, 200, 429]);
 }));
 
-test('reading is for everybody, changing for administrators', async () => {
-	const daemon = await new Daemon([], { tcp: true }).start();
+test('reading is for everybody, changing for administrators', async (t) => {
+	const daemon = await Daemon.of(t, [], { tcp: true }).start();
 	const as = (role, method, body) => daemon.request(method, url('p'), { token: daemon.tokens[role].token, body });
 	assert.equal((await as('push', 'PUT', move())).status, 403);
 	assert.equal((await as('admin', 'PUT', move())).status, 201);
@@ -393,5 +392,4 @@ test('reading is for everybody, changing for administrators', async () => {
 	const options = await as('read', 'OPTIONS');
 	assert.equal(options.headers.allow, 'GET, HEAD, PUT, PATCH, DELETE, OPTIONS');
 	assert.equal((await as('admin', 'POST', move())).status, 405);
-	await daemon.end();
 });

@@ -2,34 +2,26 @@
 //
 // Starts the daemon for a test, in a directory of its own, and talks HTTP to it.
 import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { build, ending, until, within } from '../common.mjs';
 
-export const binary = path.join(process.env.H2SESS_BUILD ?? 'build', 'bin', 'h2sess-controld');
-
-// Resolves when fn() is true; woken by a file appearing in directory.
-function whenFile(file, child) {
-	return new Promise((resolve, reject) => {
-		const watcher = fs.watch(path.dirname(file), () => check());
-		const check = () => {
-			if (!fs.existsSync(file))
-				return;
-			watcher.close();
-			resolve(JSON.parse(fs.readFileSync(file, 'utf8')));
-		};
-		child.once('exit', (code, signal) => {
-			watcher.close();
-			reject(new Error(`the daemon ended: ${code ?? signal}`));
-		});
-		check();
-	});
-}
+export const binary = path.join(build, 'bin', 'h2sess-controld');
+const STOP_MS = 30000; // that the daemon may take to its end
+const CALL_MS = 100000; // a call may be asked to wait for a minute
+const TEST_MS = 150000; // less than tests/run lets a file take
 
 export class Daemon {
+	/** One that ends with the test t. */
+	static of(t, args, options) {
+		const daemon = new Daemon(args, options);
+		ending(t, () => daemon.end());
+		return daemon;
+	}
+
 	constructor(args = [], options = {}) {
 		this.dir = options.dir ?? fs.mkdtempSync(path.join(os.tmpdir(), 'hc-'));
 		this.rpc = path.join(this.dir, 'rpc.sock');
@@ -59,28 +51,44 @@ export class Daemon {
 		fs.rmSync(ready, { force: true });
 		this.child = spawn(this.binary ?? binary, args, { stdio: ['ignore', 'ignore', 'pipe'] });
 		this.child.stderr.setEncoding('utf8').on('data', (data) => (this.log += data));
-		this.ready = await whenFile(ready, this.child);
+		this.ended = new Promise((resolve) => this.child.on('close', resolve));
+		this.ready = await until('the ready file of the daemon', () => {
+			if (this.hasEnded())
+				throw new Error(`the daemon ended: ${this.child.exitCode ?? this.child.signalCode}: ${this.log}`);
+			return fs.existsSync(ready) && JSON.parse(fs.readFileSync(ready, 'utf8'));
+		});
 		this.port = this.ready.api.find((api) => api.port)?.port;
 		return this;
 	}
 
+	hasEnded() {
+		return this.child.exitCode !== null || this.child.signalCode !== null;
+	}
+
 	/** Wait until the log has a text or pattern: what the daemon wrote before an answer may come after it. */
 	async says(what) {
-		while (this.log.search(what instanceof RegExp ? what : RegExp(what.replace(/[^\w ]/g, '\\$&'))) < 0)
-			await once(this.child.stderr, 'data');
+		const pattern = what instanceof RegExp ? what : RegExp(what.replace(/[^\w ]/g, '\\$&'));
+		await until(`${pattern} in the log of the daemon`, () => pattern.test(this.log));
 		return this.log;
 	}
 
+	/** End it, unless it has ended. Its log is whole then. */
 	async stop(signal = 'SIGTERM') {
-		if (this.child.exitCode !== null || this.child.signalCode !== null)
-			return this.child.exitCode;
 		this.child.kill(signal);
-		const [code] = await once(this.child, 'exit');
-		return code;
+		const timer = setTimeout(() => this.child.kill('SIGKILL'), STOP_MS);
+		await this.ended;
+		clearTimeout(timer);
+		return this.child.exitCode;
 	}
 
+	/** The end of the test: it stops in peace, unless the test killed it. */
 	async end() {
-		await this.stop();
+		if (this.child) {
+			const wasKilled = this.child.signalCode === 'SIGKILL';
+			const code = await this.stop();
+			if (code !== 0 && !wasKilled)
+				throw new Error(`the daemon ended with ${code ?? this.child.signalCode}: ${this.log}`);
+		}
 		fs.rmSync(this.dir, { recursive: true, force: true });
 	}
 
@@ -97,7 +105,7 @@ export class Daemon {
 		const data = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
 		if (data !== undefined)
 			options.headers['Content-Type'] ??= 'application/json';
-		return new Promise((resolve, reject) => {
+		return within(new Promise((resolve, reject) => {
 			const request = http.request(options, async (response) => {
 				let text = '';
 				response.setEncoding('utf8');
@@ -114,7 +122,7 @@ export class Daemon {
 			});
 			request.on('error', reject);
 			request.end(data);
-		});
+		}), `the answer to ${method} ${target}`, CALL_MS);
 	}
 
 	get(target, options) {
@@ -127,7 +135,7 @@ export class Daemon {
 
 	// Send octets, collect what comes until the other side closes.
 	raw(octets, { tcp = false, half = false } = {}) {
-		return new Promise((resolve, reject) => {
+		return within(new Promise((resolve, reject) => {
 			const socket = tcp ? net.connect(this.port, '127.0.0.1') : net.connect(this.socketPath);
 			let text = '';
 			socket.setEncoding('latin1').on('data', (data) => (text += data));
@@ -136,7 +144,7 @@ export class Daemon {
 			socket.write(octets);
 			if (half)
 				socket.end();
-		});
+		}), 'the end of a raw connection');
 	}
 
 	events(query = '', options = {}) {
@@ -199,7 +207,7 @@ export class EventStream {
 	next() {
 		if (this.items.length)
 			return Promise.resolve(this.items[0] === null ? null : this.items.shift());
-		return new Promise((resolve) => this.waiting.push(resolve));
+		return within(new Promise((resolve) => this.waiting.push(resolve)), 'the next event');
 	}
 
 	async take(n) {
@@ -214,12 +222,12 @@ export class EventStream {
 	}
 }
 
-// Start a daemon (and end it) around fn; fails rather than hang.
+// Start a daemon, and end it, around fn(), which fails rather than hang.
 export async function withDaemon(args, options, fn) {
 	const daemon = new Daemon(args, options);
 	try {
 		await daemon.start();
-		await fn(daemon);
+		await within(fn(daemon), 'the end of the test', TEST_MS);
 	} finally {
 		await daemon.end();
 	}

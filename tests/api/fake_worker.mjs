@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import net from 'node:net';
+import { within } from '../common.mjs';
 
 export const newBoot = () => randomBytes(6).toString('hex');
 
@@ -87,10 +88,10 @@ export class FakeWorker extends EventEmitter {
 
 	call(method, params) {
 		const id = ++this.lastId;
-		return new Promise((resolve, reject) => {
+		return within(new Promise((resolve, reject) => {
 			this.calls.set(id, { resolve, reject });
 			this.send({ id, method, params });
-		});
+		}), `the answer to ${method}`);
 	}
 
 	notify(method, params) {

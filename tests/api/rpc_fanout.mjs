@@ -121,7 +121,7 @@ test('what is cancelled is not sent', async (t) => {
 	let frames = 0;
 	for (const client of clients) client.on('altsvc', () => frames++);
 
-	await link.result('push.start', { push: 'c-1', kind: 'altsvc', select: ALL, ...ALT, perSecond: 2 });
+	await link.result('push.start', { push: 'c-1', kind: 'altsvc', select: ALL, ...ALT, perSecond: 0.1 });
 	const { cancelled } = await link.result('push.cancel', { push: 'c-1' });
 	assert.ok(cancelled >= 4 && cancelled <= 6, `${cancelled}`);
 	const { last, told } = await follow(link, 'c-1');
@@ -184,7 +184,7 @@ test('goaway and drain', async (t) => {
 
 	const ended = clients.map((client) => new Promise((resolve) => client.on('close', resolve)));
 	await link.result('push.start',
-		{ push: 'g-2', kind: 'drain', select: { ids: ids.slice(1) }, ...ALT, deadlineMs: 700 });
+		{ push: 'g-2', kind: 'drain', select: { ids: ids.slice(1) }, ...ALT, deadlineMs: 2000 });
 	const { last } = await follow(link, 'g-2');
 	assert.deepEqual([last.state, last.ended, last.received], ['done', 2, 2]);
 	await within(Promise.all(ended.slice(1)), 'the ends');

@@ -146,7 +146,7 @@ test('it expires by itself', async (t) => {
 	const link = await scene.daemon.up();
 	const { values } = await watcher(scene);
 	const { session } = await link.event('connect');
-	await put(link, { expires: new Date(Date.now() + 500).toISOString() });
+	await put(link, { expires: new Date(Date.now() + 2000).toISOString() });
 	await come(values, 2);
 	assert.deepEqual(values, ['h3=":443"; ma=60', 'clear']);
 	assert.equal((await held(link, session)).why, 'expired');

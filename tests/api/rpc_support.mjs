@@ -11,33 +11,14 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import http2 from 'node:http2';
 import net from 'node:net';
-import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
-export const BUILD = path.resolve(process.env.H2SESS_BUILD || path.join(ROOT, 'build'));
-const WORKER = path.join(BUILD, 'bin', 'h2sess-worker');
-const DEADLINE_MS = 15000;
+import { build, ending, event, temporary, until, within } from '../common.mjs';
+
+export { build as BUILD, ending, sleep, until, within } from '../common.mjs';
+const WORKER = path.join(build, 'bin', 'h2sess-worker');
+const STOP_MS = 30000; // that the worker may take to its end
 export const LINE_MAX = 4 * 1024 * 1024;
-
-export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-export function within(promise, what, ms = DEADLINE_MS) {
-	let timer;
-	const late = new Promise((_, reject) => {
-		timer = setTimeout(() => reject(new Error(`never came: ${what}`)), ms);
-	});
-	return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-export async function until(what, probe) {
-	for (const end = Date.now() + DEADLINE_MS; Date.now() < end; await sleep(5)) {
-		const value = await probe();
-		if (value) return value;
-	}
-	throw new Error(`never came: ${what}`);
-}
 
 /** Values that come one after the other, and those who wait for the next. */
 export class Queue {
@@ -211,11 +192,12 @@ export class Daemon {
 export class Scene {
 	static async open(t, args = []) {
 		const scene = new Scene();
-		scene.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'h2sess-rpc-'));
+		scene.dir = temporary(t);
 		scene.daemon = new Daemon(path.join(scene.dir, 'rpc.sock'));
 		scene.clients = [];
-		t.after(() => scene.close());
+		ending(t, () => scene.daemon.vanish());
 		await scene.daemon.listen();
+		ending(t, () => scene.stop());
 		await scene.start(args);
 		return scene;
 	}
@@ -228,7 +210,7 @@ export class Scene {
 			this.daemon.path, '--name', 'w1', '--ready-file', ready, ...args],
 		{ stdio: ['ignore', 'ignore', 'pipe'] });
 		this.worker.stderr.on('data', (piece) => (this.stderr += piece));
-		this.exit = once(this.worker, 'exit');
+		this.exit = once(this.worker, 'close');
 		const text = await until('the ready file', () => {
 			assert.equal(this.worker.exitCode, null, this.stderr);
 			return fs.existsSync(ready) && fs.readFileSync(ready, 'utf8');
@@ -244,20 +226,16 @@ export class Scene {
 			: http2.connect(`http://127.0.0.1:${this.port}`);
 		client.on('error', () => {});
 		this.clients.push(client);
-		await within(once(client, 'remoteSettings'), 'a session');
+		await event(client, 'remoteSettings');
 		return client;
 	}
 
-	async close() {
+	async stop() {
 		for (const client of this.clients) client.destroy();
-		if (this.worker.exitCode === null && this.worker.signalCode === null) {
-			this.worker.kill('SIGTERM');
-			const timer = setTimeout(() => this.worker.kill('SIGKILL'), DEADLINE_MS);
-			await this.exit;
-			clearTimeout(timer);
-		}
-		await this.daemon.vanish();
-		fs.rmSync(this.dir, { recursive: true, force: true });
+		this.worker.kill('SIGTERM');
+		const timer = setTimeout(() => this.worker.kill('SIGKILL'), STOP_MS);
+		await this.exit;
+		clearTimeout(timer);
 		assert.doesNotMatch(this.stderr, /Sanitizer|runtime error:/);
 		assert.equal(this.worker.exitCode, 0, this.stderr);
 	}
@@ -267,7 +245,7 @@ export class Scene {
 export async function get(client, file = '/', headers = {}) {
 	const stream = client.request({ ':path': file, ...headers });
 	stream.resume();
-	await within(once(stream, 'close'), 'a response');
+	await event(stream, 'close');
 }
 
 /** n requests, some at a time. */

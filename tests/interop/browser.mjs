@@ -7,13 +7,13 @@
 import assert from 'node:assert';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { has, House } from './support.mjs';
-import { until } from './worker_support.mjs';
+import { ending, event, has, temporary, until, within } from '../common.mjs';
+import { House, jsonLines } from './support.mjs';
 
 const screenshots = process.env.H2SESS_SCREENSHOTS;
 const first = (...names) => names.find(has);
@@ -32,18 +32,16 @@ function makeSite(dir) {
   return www;
 }
 
-// A browser with a profile of its own; argsFor(its directory) gives the arguments. Both end with the test, the browser first: hooks run in
-// the order in which they were given, and while it lives it writes into its profile.
+// A browser with a profile of its own; argsFor(its directory) gives the arguments. Resolves to that directory.
 function start(t, command, argsFor) {
-  const dir = mkdtempSync(join(tmpdir(), 'browser-'));
+  const dir = temporary(t);
   const child = spawn(command, argsFor(dir), { stdio: 'ignore', detached: true, env: { ...process.env, HOME: tmpdir() } });
   const ended = once(child, 'exit');
-  t.after(async () => {
+  ending(t, () => {
     try { process.kill(-child.pid, 'SIGKILL'); } catch { /* it is gone */ }
-    await ended;
-    // Its children die at the same signal, but a moment later.
-    rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+    return within(ended, `the end of ${command}`);
   });
+  return dir;
 }
 
 // ---- the two browsers: open(url) shows it and stays ----
@@ -80,31 +78,23 @@ class Marionette {
     const text = JSON.stringify([0, id, command, parameters]);
     const answer = new Promise((done) => this.answers.set(id, done));
     this.socket.write(`${Buffer.byteLength(text)}:${text}`);
-    const [, , error, result] = await answer;
+    const [, , error, result] = await within(answer, `the answer to ${command}`);
     assert.equal(error, null, JSON.stringify(error));
     return result;
   }
 }
 
-async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((done) => server.on('listening', done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
-}
-
 async function openFirefox(t, command, url) {
-  const port = await freePort();
-  start(t, command, (dir) => {
-    writeFileSync(join(dir, 'user.js'), `user_pref("marionette.port", ${port});\n` +
+  const profile = start(t, command, (dir) => {
+    writeFileSync(join(dir, 'user.js'), 'user_pref("marionette.port", 0);\n' +
       'user_pref("datareporting.policy.dataSubmissionEnabled", false);\n');
     return ['--headless', '--marionette', '--profile', dir];
   });
-  const socket = await until('Marionette', () => new Promise((done) => {
-    const s = net.connect(port, '127.0.0.1', () => done(s)).on('error', () => done(null));
-  }));
-  t.after(() => socket.destroy());
+  const file = join(profile, 'MarionetteActivePort'); // it picks a port, and says which when it listens
+  const port = await until('Marionette', () => existsSync(file) && Number(readFileSync(file, 'utf8')));
+  const socket = net.connect(port, '127.0.0.1');
+  ending(t, () => socket.destroy());
+  await event(socket, 'connect');
   const marionette = new Marionette(socket);
   await marionette.ask('WebDriver:NewSession', { acceptInsecureCerts: true });
   await marionette.ask('WebDriver:Navigate', { url });
@@ -126,9 +116,8 @@ for (const [name, command, open] of browsers) {
       const w = await house.worker({ app: `static:${makeSite(house.dir)}`, args: ['--access-log', log] });
       const port = w.port;
       await open(t, command, `https://127.0.0.1:${port}/`);
-      const requests = () => readFileSync(log, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line));
       const asked = await until('the script to have run', () => {
-        const all = requests();
+        const all = jsonLines(log);
         return all.some(({ path }) => path.startsWith('/ran-')) && all;
       });
       const status = (path) => asked.find((one) => one.path === path)?.status;

@@ -11,7 +11,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 
-import { House, delayed, event, until } from './support.mjs';
+import { House, event, until } from './support.mjs';
 
 const DAY_S = 24 * 3600;
 const ORIGIN = 'https://example.org';

@@ -8,12 +8,11 @@ import path from 'node:path';
 import readline from 'node:readline';
 import { test } from 'node:test';
 
-import { BUILD, House, until } from './support.mjs';
+import { BUILD, House, ending, kill, sanitized, until, within } from './support.mjs';
 
 const EACH = 2500;
 const ALL = 2 * EACH;
 const ORIGIN = 'https://example.org';
-const sanitized = /asan|tsan/.test(BUILD);
 
 /** tests/bench/clients.c: many clients in one thread; a line asks, a line answers. */
 class Clients {
@@ -21,12 +20,12 @@ class Clients {
 		this.child = spawn(path.join(BUILD, 'tests', 'bench', 'clients'), ['h2c', `${port}`], { stdio: ['pipe', 'pipe', 'ignore'] });
 		this.child.stdin.on('error', () => {});
 		this.lines = readline.createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
-		t.after(() => this.child.kill('SIGKILL'));
+		ending(t, () => kill(this.child));
 	}
 
 	async ask(what) {
 		this.child.stdin.write(`${what}\n`);
-		return (await this.lines.next()).value;
+		return (await within(this.lines.next(), `the answer to ${what}`, 120000)).value;
 	}
 }
 

@@ -15,7 +15,7 @@ import assert from 'node:assert/strict';
 import http2 from 'node:http2';
 import { test } from 'node:test';
 
-import { House, certificateFiles, delayed, loopback, until } from './support.mjs';
+import { House, certificateFiles, ending, loopback, sleep, until } from './support.mjs';
 
 const CHAOS_MS = 6000;
 const CLIENTS = 8;
@@ -75,7 +75,7 @@ class History {
 			const answer = await this.house.request(method, target, body).catch(() => null);
 			if (answer && answer.status !== 503)
 				return answer;
-			await delayed(20);
+			await sleep(20);
 		}
 		return null;
 	}
@@ -97,7 +97,7 @@ class History {
 			assert.ok(answer.status < 300 || (choice === 'DELETE' && answer.status === 404), `${choice} ${name}: ${answer.status}`);
 			this.policies.set(name, choice === 'DELETE' ? null : n);
 			this.changes += answer.status < 300;
-			await delayed(below(30));
+			await sleep(below(30));
 		}
 	}
 
@@ -137,7 +137,7 @@ class History {
 			} catch {
 				record.broken++;
 			}
-			await delayed(20);
+			await sleep(20);
 		}
 	}
 
@@ -164,7 +164,7 @@ class History {
 	async pushForever(first) {
 		for (let n = first; this.running; n += 4) {
 			await this.push(n).catch(() => {});
-			await delayed(below(30));
+			await sleep(below(30));
 		}
 	}
 
@@ -180,22 +180,22 @@ class History {
 						this.events.push(one);
 						last = one.id ?? last;
 					}
-					await delayed(10);
+					await sleep(10);
 				}
 				stream.close();
 			} catch {
-				await delayed(20);
+				await sleep(20);
 			}
 		}
 	}
 
 	async kill(workers) {
 		while (this.running) {
-			await delayed(300 + below(900));
+			await sleep(300 + below(900));
 			if (random() < 0.6) {
 				this.kills.daemon++;
 				await this.house.daemon.kill('SIGKILL');
-				await delayed(below(200));
+				await sleep(below(200));
 				await this.house.startDaemon();
 				await this.repeat();
 			} else {
@@ -272,20 +272,21 @@ test('nothing acknowledged is lost, nothing comes twice, and everything is accou
 	const house = await House.open(t);
 	const workers = [await house.worker({ name: 'edge1' }), await house.worker({ name: 'edge2' })];
 	const clients = Array.from({ length: CLIENTS }, (_, i) => new Client(() => workers[i % 2]));
-	t.after(() => clients.forEach((client) => client.stop()));
+	ending(t, () => clients.forEach((client) => client.stop()));
 	await until('every session', async () => (await house.sessions()).length === CLIENTS);
 	const history = new History(house);
-	t.after(() => Object.assign(history, { running: false, drainReader: false }));
 	const reader = history.read();
-	const actors = [0, 1, 2, 3].map((n) => history.pushForever(n));
-	actors.push(history.changePolicies());
-	const killer = history.kill(workers);
-	await delayed(CHAOS_MS);
+	const actors = [...[0, 1, 2, 3].map((n) => history.pushForever(n)), history.changePolicies(), history.kill(workers)];
+	ending(t, () => {
+		Object.assign(history, { running: false, drainReader: false });
+		return Promise.allSettled([reader, ...actors]);
+	});
+	await sleep(CHAOS_MS);
 	await until('enough of it', () => history.kills.daemon + history.kills.worker >= 3 &&
 		history.pushes.filter((record) => record.ids.size).length > 20, 40000);
 	history.drainReader = true;
 	history.running = false;
-	await Promise.all([...actors, killer]);
+	await Promise.all(actors);
 	await until('both workers', async () => (await house.get('/v1/workers')).body.workers?.length === 2);
 	history.running = true;
 	await history.checkPolicies();

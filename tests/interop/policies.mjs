@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import http2 from 'node:http2';
 import { test } from 'node:test';
 import { RawClient, frame } from './raw_client.mjs';
-import { House, certificateFiles, event, loopback, until } from './support.mjs';
+import { House, certificateFiles, ending, event, loopback, until } from './support.mjs';
 
 const ALT = 'h2=":8000"; ma=60';
 const body = (extra = {}) => ({ select: { sni: 'example.org' }, alt: ALT, origin: 'https://example.org', ...extra });
@@ -114,7 +114,7 @@ test('ORIGIN is on the wire before the HEADERS of the response that decided it',
 	assert.equal(status, 201);
 	await until('the worker holds it', async () => (await policy(house, 'speak')).workers[0]?.holds);
 	const raw = await RawClient.connect(worker.port);
-	t.after(() => raw.destroy());
+	ending(t, () => raw.destroy());
 	raw.socket.write(frame(1, 5, 1, REQUEST));
 	const at = (type) => raw.frames.findIndex((f) => f.type === type);
 	await until('a response', () => at(1) >= 0);

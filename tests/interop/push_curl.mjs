@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { test } from 'node:test';
 
-import { House, certificateFiles, has, until } from './support.mjs';
+import { House, certificateFiles, ending, has, kill, until } from './support.mjs';
 
 function startCurl(args) {
 	const child = spawn('curl', ['-sS', '--max-time', '20', ...args]);
@@ -53,7 +53,7 @@ test('the session of curl is listed while it lives, and takes a push', { skip },
 	const curl = startCurl([...tlsArguments(worker), '--limit-rate', '50k', '-d', '@-',
 		`https://localhost:${worker.port}/upload`]);
 	curl.child.stdin.end(body);
-	t.after(() => curl.child.kill());
+	ending(t, () => kill(curl.child));
 	const session = await until('the session of curl', async () =>
 		(await house.sessions()).find((s) => s.userAgent?.startsWith('curl/')));
 	assert.equal(session.alpnProtocol, 'h2');

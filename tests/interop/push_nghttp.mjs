@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { test } from 'node:test';
 
-import { House, has, until } from './support.mjs';
+import { House, ending, has, kill, until } from './support.mjs';
 
 /** nghttp on a session that stays open: its windows are shut, so the response cannot end. */
 function startNghttp(url) {
@@ -30,7 +30,7 @@ async function check(t, scheme) {
 	const worker = await house.worker();
 	const port = scheme === 'https' ? worker.port : worker.h2c;
 	const nghttp = startNghttp(`${scheme}://127.0.0.1:${port}/`);
-	t.after(() => nghttp.child.kill());
+	ending(t, () => kill(nghttp.child));
 	const [session] = await until('the session of nghttp', async () => {
 		const sessions = await house.sessions();
 		return sessions.length === 1 && sessions[0].openStreams === 1 && sessions;

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { House, event, until } from './support.mjs';
+import { House, ending, event, until } from './support.mjs';
 import { RawClient } from './raw_client.mjs';
 
 const ALT = 'h2=":8000"; ma=60';
@@ -142,7 +142,7 @@ test('a client that withholds the PING ACK stays written', async (t) => {
 	const house = await House.open(t);
 	const worker = await house.worker();
 	const raw = await RawClient.connect(worker.port);
-	t.after(() => raw.destroy());
+	ending(t, () => raw.destroy());
 	const session = await house.sessionOf(raw.socket);
 	const answer = await house.post(`/v1/sessions/${session.id}/altsvc`,
 		{ alt: ALT, origin: 'https://example.org', wait: 'received', timeout: 1 });

@@ -3,11 +3,11 @@
 // The pushed frames as tshark decodes them from the wire, over TLS, by the worker's key log.
 
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { test } from 'node:test';
 
-import { House, has, until } from './support.mjs';
+import { House, ending, has, kill, until } from './support.mjs';
 
 /** Capture a port on lo into a file. Resolves to null, with the reason printed, where that is impossible. */
 async function capture(t, port, file) {
@@ -17,19 +17,20 @@ async function capture(t, port, file) {
 	child.stderr.on('data', (piece) => (capturing.output += piece));
 	capturing.ended = new Promise((resolve) => child.on('close', resolve));
 	capturing.ended.then(() => (capturing.over = true));
-	t.after(() => child.kill('SIGKILL'));
+	ending(t, () => kill(child));
 	await until('tshark capturing', () => capturing.over || /Capture started/.test(capturing.output));
 	if (!capturing.over) return capturing;
 	console.error(`push_tshark: SKIPPED, tshark cannot capture on lo:\n${capturing.output}`);
 	return null;
 }
 
-/** Run tshark on a capture: one line a packet, fields divided by tabs. */
+/** Run tshark on a capture: one line a packet, fields divided by tabs. Nothing when its end is only half written. */
 function decode(file, keylog, port, filter, fields) {
-	return execFileSync('tshark', [
+	const { status, stdout } = spawnSync('tshark', [
 		'-r', file, '-o', `tls.keylog_file:${keylog}`, '-d', `tcp.port==${port},tls`, '-Y', filter,
 		'-T', 'fields', ...fields.flatMap((field) => ['-e', field]),
 	], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+	return status === 0 && stdout;
 }
 
 const skip = !has('tshark') && 'tshark is not installed';

@@ -6,29 +6,15 @@
 // them (`#=> NAME`: it is not empty).
 import assert from 'node:assert';
 import { execFile, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import http2 from 'node:http2';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import test from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { build, ending, event, kill, root, temporary, until } from '../common.mjs';
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
-const bin = resolve(root, process.env.H2SESS_BUILD || 'build', 'bin');
-const dir = mkdtempSync(join(tmpdir(), 'readme-'));
-const programs = [];
+const bin = join(build, 'bin');
 const execFileAsync = promisify(execFile);
-
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-
-async function until(what, condition) {
-  for (let i = 0; i < 200; i++) {
-    if (await condition()) return;
-    await sleep(50);
-  }
-  assert.fail(`not within 10 s: ${what}`);
-}
 
 // Commands of the README's sh blocks: { command, expected }.
 function commands() {
@@ -42,9 +28,9 @@ function commands() {
   return list;
 }
 
-function start(name, args) {
-  const child = spawn(join(bin, name), args, { stdio: ['ignore', 'inherit', 'inherit'] });
-  programs.push(child);
+function start(t, name, args) {
+  const child = spawn(join(bin, name), args, { stdio: 'ignore' });
+  ending(t, () => kill(child));
 }
 
 async function ready(file) {
@@ -52,13 +38,13 @@ async function ready(file) {
   return JSON.parse(readFileSync(file, 'utf8'));
 }
 
-function certificate() {
+function certificate(dir) {
   execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1',
     '-nodes', '-days', '2', '-keyout', join(dir, 'key.pem'), '-out', join(dir, 'cert.pem'), '-subj', '/CN=readme',
     '-addext', 'subjectAltName=DNS:example.org,DNS:www.example.org,DNS:example.com'], { stdio: 'ignore' });
 }
 
-function connect(port) {
+function connect(dir, port) {
   const session = http2.connect(`https://127.0.0.1:${port}`,
     { servername: 'example.org', ca: readFileSync(join(dir, 'cert.pem')) });
   session.on('error', () => {});
@@ -66,8 +52,8 @@ function connect(port) {
 }
 
 // The environment of the README's lines. curl shows the response's head, for its status.
-async function environment() {
-  certificate();
+async function environment(t, dir) {
+  certificate(dir);
   mkdirSync(join(dir, 'www'));
   writeFileSync(join(dir, 'www/index.html'), 'hello\n');
   writeFileSync(join(dir, '.curlrc'), 'include\n');
@@ -75,11 +61,11 @@ async function environment() {
     { encoding: 'utf8' }).split('\n');
   writeFileSync(join(dir, 'tokens'), line + '\n', { mode: 0o600 });
   const api = join(dir, 'api.sock');
-  start('h2sess-controld', ['--rpc', join(dir, 'rpc.sock'), '--api', `unix:${api},role=admin`,
+  start(t, 'h2sess-controld', ['--rpc', join(dir, 'rpc.sock'), '--api', `unix:${api},role=admin`,
     '--api', '127.0.0.1:0', '--token-file', join(dir, 'tokens'), '--no-state',
     '--ready-file', join(dir, 'controld.json')]);
   const controld = await ready(join(dir, 'controld.json'));
-  start('h2sess-worker', ['--listen', '127.0.0.1:0', '--cert', join(dir, 'cert.pem'),
+  start(t, 'h2sess-worker', ['--listen', '127.0.0.1:0', '--cert', join(dir, 'cert.pem'),
     '--key', join(dir, 'key.pem'), '--app', `static:${join(dir, 'www')}`, '--name', 'readme',
     '--control', join(dir, 'rpc.sock'), '--ready-file', join(dir, 'worker.json')]);
   const worker = await ready(join(dir, 'worker.json'));
@@ -92,7 +78,7 @@ async function environment() {
 
 // The client lives in this process, and has to be heard meanwhile.
 async function shell(command, env) {
-  return (await execFileAsync('bash', ['-c', command], { encoding: 'utf8', env, timeout: 10000 })).stdout;
+  return (await execFileAsync('bash', ['-c', command], { encoding: 'utf8', env, timeout: 40000 })).stdout;
 }
 
 function check(output, expected) {
@@ -103,15 +89,13 @@ function check(output, expected) {
 }
 
 // Read a stream while clients connect and go, until it has what is expected.
-async function checkStream(command, expected, env, port) {
+async function checkStream(command, expected, env, visit) {
   const curl = spawn('bash', ['-c', `exec ${command}`], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   curl.stdout.setEncoding('utf8').on('data', (text) => { output += text; });
   try {
     await until(command, async () => {
-      const session = connect(port);
-      await sleep(50);
-      session.destroy();
+      await visit();
       try {
         check(output, expected);
         return true;
@@ -126,13 +110,15 @@ async function checkStream(command, expected, env, port) {
 }
 
 test('the README, line by line', async (t) => {
-  t.after(() => {
-    for (const program of programs) program.kill('SIGKILL');
-    rmSync(dir, { recursive: true, force: true });
-  });
-  const { env, port } = await environment();
-  const client = connect(port);
-  t.after(() => client.destroy());
+  const dir = temporary(t);
+  const { env, port } = await environment(t, dir);
+  const client = connect(dir, port);
+  ending(t, () => client.destroy());
+  const visit = async () => {
+    const session = connect(dir, port);
+    await event(session, 'connect');
+    session.destroy();
+  };
   client.request({ ':path': '/' }, { endStream: false }).on('error', () => {}).resume();
   await until('a session with a stream', async () =>
     /"openStreams":1/.test(await shell('curl -s --unix-socket $API http://localhost/v1/sessions', env)));
@@ -147,7 +133,7 @@ test('the README, line by line', async (t) => {
         env[variable] = await shell(`${command}; printf %s "$${variable}"`, env);
         assert.ok(env[variable]);
       } else if (/ -s?N /.test(command)) {
-        await checkStream(command, expected, env, port);
+        await checkStream(command, expected, env, visit);
       } else {
         check(await shell(command, env), expected);
       }

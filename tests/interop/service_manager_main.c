@@ -6,8 +6,8 @@
  *
  * It binds the sockets, then runs PROGRAM with LISTEN_FDS, LISTEN_FDNAMES, LISTEN_PID,
  * NOTIFY_SOCKET and a WATCHDOG_USEC of 100 ms. Each line of each notification goes to stdout, and
- * first `port N` for each TCP socket. SIGTERM and SIGHUP go on to the program; its exit status is
- * ours.
+ * first `port N` for each TCP socket. SIGTERM and SIGHUP go on to the program, SIGKILL of ours takes
+ * it along; its exit status is ours.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -82,6 +83,7 @@ static void run(char **argv, const int *fds, int count, const char *names, const
 {
 	char text[32];
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (int i = 0; i < count; i++) /* above where they go, so that none is overwritten */
 		if (dup2(fds[i], 100 + i) < 0)
 			die("dup2");

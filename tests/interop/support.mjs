@@ -10,45 +10,16 @@
 //
 // Nothing sleeps: each wait has a condition and a deadline. Sanitizer reports of any program fail the test.
 
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
 import http2 from 'node:http2';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
-export const BUILD = path.resolve(process.env.H2SESS_BUILD || path.join(ROOT, 'build'));
-const DEADLINE_MS = 15000;
+import { build as BUILD, ending, event, until, within } from '../common.mjs';
 
-export const delayed = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Wait until probe() gives something, asking again every few milliseconds. */
-export async function until(what, probe, ms = DEADLINE_MS) {
-	const end = Date.now() + ms;
-	for (;;) {
-		const value = await probe();
-		if (value) return value;
-		if (Date.now() > end) throw new Error(`never came: ${what}`);
-		await delayed(10);
-	}
-}
-
-/** An event of an emitter, with a deadline. Resolves to its arguments. */
-export async function event(emitter, name, ms = DEADLINE_MS) {
-	const signal = AbortSignal.timeout(ms);
-	try {
-		return await once(emitter, name, { signal });
-	} catch (error) {
-		throw signal.aborted ? new Error(`no event ${name} came`) : error;
-	}
-}
-
-export function has(program) {
-	return spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
-}
+export { build as BUILD, ending, event, has, kill, sanitized, sleep, until, within } from '../common.mjs';
 
 /** A certificate for the hosts that the tests speak of, made once a process. */
 let certificate;
@@ -66,6 +37,8 @@ export function certificateFiles() {
 	certificate = { cert, key, pem: fs.readFileSync(cert) };
 	return certificate;
 }
+
+const STOP_MS = 30000; // that a program may take to its end
 
 /** A program under test: its standard error is kept, its end is awaited. */
 class Program {
@@ -105,7 +78,7 @@ class Program {
 	async stop() {
 		if (!this.how) {
 			this.child.kill('SIGTERM');
-			const timer = setTimeout(() => this.child.kill('SIGKILL'), DEADLINE_MS);
+			const timer = setTimeout(() => this.child.kill('SIGKILL'), STOP_MS);
 			await this.ended;
 			clearTimeout(timer);
 		}
@@ -120,7 +93,7 @@ class Program {
 export class House {
 	static async open(t, { daemon = true } = {}) {
 		const house = new House();
-		t.after(() => house.close());
+		ending(t, () => house.close());
 		if (daemon) await house.startDaemon();
 		return house;
 	}
@@ -175,7 +148,7 @@ export class House {
 			headers: text === undefined ? headers : { 'content-type': 'application/json', ...headers },
 		});
 		request.end(text);
-		const [response] = await event(request, 'response', 70000);
+		const [response] = await event(request, 'response', 90000); // a call may be asked to wait for a minute
 		let received = '';
 		for await (const piece of response) received += piece;
 		const json = /json/.test(response.headers['content-type'] ?? '');
@@ -235,6 +208,12 @@ export class House {
 		fs.rmSync(this.dir, { recursive: true, force: true });
 		if (errors.length > 0) throw errors[0];
 	}
+}
+
+/** The objects of a log of JSON lines; a line that is being written is not one yet. */
+export function jsonLines(file) {
+	const text = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
+	return text.split('\n').slice(0, -1).map((line) => JSON.parse(line));
 }
 
 /** localhost is 127.0.0.1 here, whatever the machine's files say. */

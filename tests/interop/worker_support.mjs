@@ -2,32 +2,13 @@
 //
 // Helpers for the tests of h2sess-worker: a temporary directory, certificates, a worker that is ready.
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import http2 from 'node:http2';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { build, ending, kill, until } from '../common.mjs';
 
-export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
-export const build = resolve(root, process.env.H2SESS_BUILD || 'build');
+export { build, ending, event, kill, root, sanitized, sleep, temporary, until } from '../common.mjs';
 export const program = join(build, 'bin/h2sess-worker');
-
-export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-
-export async function until(what, condition) {
-  for (let i = 0; i < 200; i++) {
-    const value = await condition();
-    if (value) return value;
-    await sleep(50);
-  }
-  throw new Error(`not within 10 s: ${what}`);
-}
-
-export function temporary(t) {
-  const dir = mkdtempSync(join(tmpdir(), 'w-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
 
 // DIR/NAME.pem and DIR/NAME.key, for the given DNS names and 127.0.0.1.
 export function certificate(dir, name = 'cert', names = ['example.org']) {
@@ -38,27 +19,41 @@ export function certificate(dir, name = 'cert', names = ['example.org']) {
   return ['--cert', join(dir, `${name}.pem`), '--key', join(dir, `${name}.key`)];
 }
 
-// A worker that accepts: { child, ready, file, log(), ended }; ended is a promise of [code, signal].
+// A worker that accepts: { child, ready, file, log(), ended }; ended is a promise of [code, signal]. With the test it ends, and so does
+// the last successor that wrote the ready file.
 export async function worker(t, dir, args, options = {}) {
   const file = join(dir, `ready-${Math.random()}`);
+  const pid = () => JSON.parse(readFileSync(file, 'utf8')).pid;
   const child = spawn(options.program ?? program, [...args, '--ready-file', file],
-    { stdio: ['ignore', 'inherit', 'pipe'], env: { ...process.env, ...options.env } });
+    { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...options.env } });
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text) => { log += text; });
   const ended = new Promise((done) => child.on('exit', (code, signal) => done([code, signal])));
-  t.after(() => child.kill('SIGKILL'));
+  ending(t, async () => {
+    await kill(child);
+    if (existsSync(file) && pid() !== child.pid) killStranger(pid());
+  });
   await until('a ready worker', () => {
-    if (child.exitCode !== null) throw new Error(`the worker ended: ${log}`);
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the worker ended: ${log}`);
     return existsSync(file);
   });
   return { child, ready: JSON.parse(readFileSync(file, 'utf8')), file, log: () => log, ended };
+}
+
+// Kill a process that is no child of ours, if it is still there.
+export function killStranger(pid) {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
+  }
 }
 
 export function connect(t, port, options = {}) {
   const url = options.plain ? `http://127.0.0.1:${port}` : `https://127.0.0.1:${port}`;
   const session = http2.connect(url, { servername: 'example.org', rejectUnauthorized: false, ...options });
   session.on('error', () => {});
-  t.after(() => session.destroy());
+  ending(t, () => session.destroy());
   return session;
 }
 

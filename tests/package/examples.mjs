@@ -9,6 +9,7 @@ import http2 from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
+import { ending, kill, within } from '../common.mjs';
 import { build, certificate, request, root } from '../interop/worker_support.mjs';
 
 const env = { ...process.env, MAKEFLAGS: '', MAKELEVEL: '' };
@@ -36,17 +37,17 @@ const linked = (...names) => [...flags('h2sess', ...names), `-Wl,-rpath,${join(p
 // The port that it says on stderr; it is ended with the test.
 function start(t, program, args) {
   const child = spawn(program, args, { stdio: ['pipe', 'ignore', 'pipe'] });
-  t.after(() => child.kill('SIGKILL'));
+  ending(t, () => kill(child));
   child.ended = new Promise((done) => child.on('exit', (code, signal) => done(signal ?? code)));
-  return new Promise((done, fail) => {
+  return within(new Promise((done, fail) => {
     let said = '';
     child.stderr.setEncoding('utf8').on('data', (text) => {
       said += text;
-      const port = /port (\d+)/.exec(said);
+      const port = /port (\d+)\D/.exec(said);
       if (port) done({ child, port: Number(port[1]) });
     });
     child.on('exit', (code) => fail(new Error(`${program} ended with ${code}: ${said}`)));
-  });
+  }), `the port of ${program}`);
 }
 
 const curl = (...args) => execFileSync('curl', ['-sk', '--max-time', '20', '-w', '%{http_version}', ...args],
@@ -54,7 +55,7 @@ const curl = (...args) => execFileSync('curl', ['-sk', '--max-time', '20', '-w',
 
 function connect(t, port) {
   const session = http2.connect(`https://127.0.0.1:${port}`, { rejectUnauthorized: false });
-  t.after(() => session.destroy());
+  ending(t, () => session.destroy());
   return session;
 }
 
@@ -96,7 +97,7 @@ test('a program brings the library in by dlopen()', async (t) => {
   assert.doesNotMatch(needed, /NEEDED.*h2sess/);
   const { child, port } = await start(t, program, [library, '127.0.0.1:0']);
   const session = http2.connect(`http://127.0.0.1:${port}`);
-  t.after(() => session.destroy());
+  ending(t, () => session.destroy());
   const told = new Promise((done) => session.on('altsvc', (...args) => done(args)));
   assert.equal((await request(session, { ':path': '/' })).body.toString(), 'loaded\n');
   assert.deepEqual(await told, ['h2=":8443"; ma=60', 'https://example.org', 0]);

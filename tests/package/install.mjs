@@ -8,7 +8,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
-import { build, connect, request, root, until } from '../interop/worker_support.mjs';
+import { build, connect, ending, kill, request, root, until } from '../interop/worker_support.mjs';
 
 const env = { ...process.env, MAKEFLAGS: '', MAKELEVEL: '' };
 const dir = mkdtempSync(join(tmpdir(), 'install-'));
@@ -93,7 +93,7 @@ test('an app can be made with it, and serves', async (t) => {
   const ready = join(dir, 'ready');
   const child = spawn(join(prefix, 'bin/h2sess-worker'), ['--listen-h2c', '127.0.0.1:0', '--app', `${app}:world`,
     '--ready-file', ready], { stdio: 'ignore' });
-  t.after(() => child.kill('SIGKILL'));
+  ending(t, () => kill(child));
   await until('a worker', () => existsSync(ready));
   const { listen } = JSON.parse(readFileSync(ready, 'utf8'));
   const { body } = await request(connect(t, listen[0].port, { plain: true }), { ':path': '/' });
