@@ -5,7 +5,7 @@
  *
  * The happy path, reading:
  *   - rpc_reader_feed() cuts the bytes at newlines; a line that came in one piece is not copied,
- *     else its pieces are collected in reader->buf;
+ *     else its pieces are collected in reader->line;
  *   - each line is parsed, classified (request, notification, result, error) and handed to the
  *     callback;
  *   - who wants a result's text, and not its value, looks at the lines first.
@@ -17,21 +17,17 @@
  *   - not JSON, duplicate keys, a NUL: RPC_EPARSE; JSON that is no message: RPC_EINVALID;
  *   - no memory: RPC_ENOMEM, or NULL from the writers, which release what they were given.
  *
- * Lines are written through a callback into memory of malloc(), since json_dumps() would use
- * whatever allocator the host has given to jansson, and the caller could not free() it.
+ * Lines are written into memory of malloc() (text.h), since json_dumps() would use whatever
+ * allocator the host has given to jansson, and the caller could not free() it.
  */
 #include "rpc.h"
-
-#include "json_write.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define READER_CAP_MIN 4096u
 #define READER_CAP_KEEP (64u * 1024) /* a larger buffer is given back when its line is done */
-#define LINE_CAP_MIN 512u
-#define ID_MAX ((1ULL << 53) - 1) /* the integers that every JSON reader keeps exactly */
+#define ID_MAX ((1ULL << 53) - 1)    /* the integers that every JSON reader keeps exactly */
 
 static const char *const method_names[RPC_METHODS] = {
 #define X(name, wire, direction, kind, text) [RPC_##name] = (wire),
@@ -187,47 +183,20 @@ bool rpc_line_result(const char *line, size_t len, uint64_t *ret_id, struct json
 	       read_id_text(&members[ID].value, ret_id);
 }
 
-/* Room for `need` bytes, by doubling. need is at most RPC_LINE_MAX. */
-static int grow(char **buf, size_t *cap, size_t need, size_t cap_min)
-{
-	size_t wanted = *cap ? *cap : cap_min;
-	char *grown;
-
-	if (need <= *cap)
-		return 0;
-	while (wanted < need)
-		wanted *= 2;
-	grown = realloc(*buf, wanted);
-	if (!grown)
-		return RPC_ENOMEM;
-	*buf = grown;
-	*cap = wanted;
-	return 0;
-}
-
 /* Add a piece of a line. The newline, which is not stored, must fit too. */
 static int collect(struct rpc_reader *reader, const char *data, size_t len)
 {
-	int r;
-
-	if (len >= RPC_LINE_MAX - reader->len)
+	if (len >= RPC_LINE_MAX - reader->line.len)
 		return RPC_ETOOLONG;
-	r = grow(&reader->buf, &reader->cap, reader->len + len, READER_CAP_MIN);
-	if (r < 0)
-		return r;
-	memcpy(reader->buf + reader->len, data, len);
-	reader->len += len;
-	return 0;
+	text_append(&reader->line, data, len);
+	return reader->line.failed ? RPC_ENOMEM : 0;
 }
 
 static void forget_line(struct rpc_reader *reader)
 {
-	reader->len = 0;
-	if (reader->cap <= READER_CAP_KEEP)
-		return;
-	free(reader->buf);
-	reader->buf = NULL;
-	reader->cap = 0;
+	reader->line.len = 0;
+	if (reader->line.cap > READER_CAP_KEEP)
+		text_done(&reader->line);
 }
 
 /* The rest of a line has come: len bytes before its newline. */
@@ -236,14 +205,14 @@ static int finish_line(struct rpc_reader *reader, const char *data, size_t len, 
 {
 	int r;
 
-	if (len >= RPC_LINE_MAX - reader->len)
+	if (len >= RPC_LINE_MAX - reader->line.len)
 		return RPC_ETOOLONG;
-	if (reader->len == 0)
+	if (reader->line.len == 0)
 		return fn(data, len, user);
 	r = collect(reader, data, len);
 	if (r < 0)
 		return r;
-	r = fn(reader->buf, reader->len, user);
+	r = fn(reader->line.data, reader->line.len, user);
 	forget_line(reader);
 	return r;
 }
@@ -255,8 +224,7 @@ void rpc_reader_init(struct rpc_reader *reader)
 
 void rpc_reader_done(struct rpc_reader *reader)
 {
-	free(reader->buf);
-	*reader = (struct rpc_reader){0};
+	text_done(&reader->line);
 }
 
 int rpc_reader_feed_lines(struct rpc_reader *reader, const void *data, size_t len, rpc_line_fn *fn,
@@ -302,41 +270,16 @@ int rpc_reader_feed(struct rpc_reader *reader, const void *data, size_t len, rpc
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-void rpc_text_add(struct rpc_text *text, const char *data, size_t len)
-{
-	if (text->failed || len > RPC_LINE_MAX - text->len ||
-	    grow(&text->data, &text->cap, text->len + len, LINE_CAP_MIN) < 0) {
-		text->failed = true;
-		return;
-	}
-	memcpy(text->data + text->len, data, len);
-	text->len += len;
-}
-
-static int add_written(const char *data, size_t len, void *user)
-{
-	struct rpc_text *text = user;
-
-	rpc_text_add(text, data, len);
-	return text->failed ? -1 : 0;
-}
-
-void rpc_text_add_json(struct rpc_text *text, const json_t *value)
-{
-	if (!value || json_write(value, add_written, text) < 0)
-		text->failed = true;
-}
-
 /* root is taken. */
 static char *line_of(json_t *root, size_t *ret_len)
 {
-	struct rpc_text line = {0};
+	struct text line = {.max = RPC_LINE_MAX};
 
-	rpc_text_add_json(&line, root);
-	rpc_text_add(&line, "\n", 1);
+	text_add_json(&line, root);
+	text_append(&line, "\n", 1);
 	json_decref(root);
 	if (line.failed) {
-		free(line.data);
+		text_done(&line);
 		return NULL;
 	}
 	*ret_len = line.len;
@@ -387,18 +330,15 @@ char *rpc_result(uint64_t id, json_t *result, size_t *ret_len)
 			    result ? result : json_object(), ret_len);
 }
 
-void rpc_result_begin(struct rpc_text *text, uint64_t id)
+void rpc_result_begin(struct text *line, uint64_t id)
 {
-	char head[64];
-	int len = snprintf(head, sizeof(head),
-			   "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":", (unsigned long long)id);
-
-	rpc_text_add(text, head, (size_t)len);
+	line->max = RPC_LINE_MAX;
+	text_format(line, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":", (unsigned long long)id);
 }
 
-void rpc_result_end(struct rpc_text *text)
+void rpc_result_end(struct text *line)
 {
-	rpc_text_add(text, "}\n", 2);
+	text_add(line, "}\n");
 }
 
 static const char *error_text(int error)

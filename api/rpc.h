@@ -9,6 +9,7 @@
 #define H2SESS_API_RPC_H
 
 #include "json_text.h"
+#include "text.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -58,9 +59,7 @@ typedef int rpc_message_fn(const struct rpc_message *message, void *user);
 typedef int rpc_line_fn(const char *line, size_t len, void *user);
 
 struct rpc_reader {
-	char *buf; /* a line that is not complete yet */
-	size_t len;
-	size_t cap;
+	struct text line; /* that is not complete yet */
 };
 
 /* Errors of rpc_reader_feed(), beside what the callback returns. */
@@ -104,23 +103,11 @@ char *rpc_error(uint64_t id, int error, const char *field, const char *rule, con
 		size_t *ret_len);
 
 /*
- * A text that grows in memory of malloc(), to RPC_LINE_MAX. When it cannot, every further call does
- * nothing and `failed` is set; data is to be freed all the same.
+ * The same line as rpc_result()'s, for a value that is added as text between begin and end. line is
+ * empty; its max becomes RPC_LINE_MAX.
  */
-struct rpc_text {
-	char *data;
-	size_t len;
-	size_t cap;
-	bool failed;
-};
-
-void rpc_text_add(struct rpc_text *text, const char *data, size_t len);
-/* As lines have it; NULL (no memory to make it) fails. */
-void rpc_text_add_json(struct rpc_text *text, const json_t *value);
-
-/* The same line as rpc_result()'s, for a value that is added as text between begin and end. */
-void rpc_result_begin(struct rpc_text *text, uint64_t id);
-void rpc_result_end(struct rpc_text *text);
+void rpc_result_begin(struct text *line, uint64_t id);
+void rpc_result_end(struct text *line);
 
 enum rpc_method rpc_method_by_name(const char *name);
 const char *rpc_method_name(enum rpc_method method);

@@ -20,6 +20,7 @@
 #include "route.h"
 #include "store.h"
 #include "text.h"
+#include "times.h"
 
 #include <inttypes.h>
 #include <stdio.h>

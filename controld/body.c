@@ -8,7 +8,6 @@
  */
 #include "body.h"
 
-#include "text.h"
 #include "utf8.h"
 
 #include <stdio.h>

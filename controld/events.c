@@ -20,8 +20,10 @@
 #include "events.h"
 
 #include "api_error.h"
+#include "names.h"
 #include "store.h"
 #include "text.h"
+#include "times.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -16,7 +16,7 @@
 #include "api_error.h"
 #include "controld.h"
 #include "log.h"
-#include "text.h"
+#include "times.h"
 #include "worker.h"
 
 #include <stdio.h>

@@ -7,7 +7,6 @@
  */
 #include "history.h"
 
-#include "text.h"
 #include "utf8.h"
 
 #include <stdio.h>

@@ -13,6 +13,7 @@
 #include "handlers.h"
 #include "request.h"
 #include "store.h"
+#include "times.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

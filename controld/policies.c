@@ -21,7 +21,7 @@
 #include "log.h"
 #include "policy_body.h"
 #include "policy_workers.h"
-#include "text.h"
+#include "times.h"
 
 #include <stdio.h>
 #include <stdlib.h>

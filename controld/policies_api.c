@@ -20,6 +20,7 @@
 #include "controld.h"
 #include "handlers.h"
 #include "policy_body.h"
+#include "times.h"
 
 #include <stdio.h>
 #include <stdlib.h>

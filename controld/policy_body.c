@@ -17,6 +17,7 @@
 #include "alt_value.h"
 #include "api_error.h"
 #include "selector.h"
+#include "times.h"
 
 #include <math.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #include "policies.h"
 #include "policy_body.h"
 #include "policy_workers.h"
-#include "text.h"
+#include "times.h"
 
 #include <stdio.h>
 #include <stdlib.h>

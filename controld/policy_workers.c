@@ -16,7 +16,7 @@
 #include "ask.h"
 #include "controld.h"
 #include "log.h"
-#include "text.h"
+#include "times.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -173,16 +173,35 @@ static int load_parts(struct pushes *pushes, struct push *push, const json_t *ro
 	return 0;
 }
 
+/* rows: null where there were none. */
+static int load_warnings(struct push *push, const json_t *rows)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row) {
+		const char *rule = json_string_value(json_object_get(row, "rule"));
+		const char *detail = json_string_value(json_object_get(row, "detail"));
+
+		if (!rule || !detail)
+			return -1;
+		push_warn(push, rule, detail, json_integer_value(json_object_get(row, "sessions")));
+	}
+	return 0;
+}
+
 static struct push *load_push(struct pushes *pushes, const char *id, const json_t *row)
 {
 	json_int_t state = json_integer_value(json_object_get(row, "state"));
 	const char *request = json_string_value(json_object_get(row, "request"));
-	json_t *warnings = json_object_get(row, "warnings");
-	struct push *push =
-		push_new(pushes, id, kind_by_name(json_string_value(json_object_get(row, "kind"))),
-			 json_string_value(json_object_get(row, "session")),
-			 json_string_value(json_object_get(row, "by")));
+	const char *kind = json_string_value(json_object_get(row, "kind"));
+	struct push *push;
 
+	if (!kind || strcmp(kind_name(kind_by_name(kind)), kind) != 0) /* "unknown" is one */
+		return NULL;
+	push = push_new(pushes, id, kind_by_name(kind),
+			json_string_value(json_object_get(row, "session")),
+			json_string_value(json_object_get(row, "by")));
 	if (!push)
 		return NULL;
 	push->seq = (uint64_t)json_integer_value(json_object_get(row, "seq"));
@@ -190,10 +209,9 @@ static struct push *load_push(struct pushes *pushes, const char *id, const json_
 	push->receipt_written = flag(row, "receiptWritten");
 	push->cancelled = flag(row, "cancelled");
 	push->refusing = flag(row, "refusing");
-	if (json_is_array(warnings)) /* null: there were none */
-		push->warnings = json_incref(warnings);
 	push->request = request ? strdup(request) : NULL;
-	if (load_parts(pushes, push, json_object_get(row, "parts")) < 0) {
+	if (load_warnings(push, json_object_get(row, "warnings")) < 0 ||
+	    load_parts(pushes, push, json_object_get(row, "parts")) < 0) {
 		push_free(pushes, push);
 		return NULL;
 	}

@@ -16,7 +16,6 @@
 #include "controld.h"
 #include "log.h"
 #include "pushes.h"
-#include "text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #include "controld.h"
 #include "policy_body.h"
 #include "pushes.h"
-#include "text.h"
+#include "times.h"
 
 #include <string.h>
 

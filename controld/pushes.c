@@ -19,8 +19,9 @@
 
 #include "controld.h"
 #include "keys.h"
+#include "names.h"
 #include "selector.h"
-#include "text.h"
+#include "times.h"
 #include "waiters.h"
 
 #include <stdarg.h>

@@ -10,6 +10,7 @@
 #include "ask.h"
 #include "controld.h"
 #include "handlers.h"
+#include "names.h"
 #include "push_order.h"
 
 #include <stdio.h>

@@ -8,7 +8,6 @@
  */
 #include "query.h"
 
-#include "text.h"
 #include "utf8.h"
 
 #include <ctype.h>

@@ -16,6 +16,7 @@
 #include "controld.h"
 #include "handlers.h"
 #include "log.h"
+#include "names.h"
 #include "selector.h"
 #include "utf8.h"
 

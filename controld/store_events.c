@@ -11,8 +11,8 @@
  */
 #include "events.h"
 #include "log.h"
+#include "names.h"
 #include "store_internal.h"
-#include "text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -24,6 +24,7 @@
 #include "controld.h"
 #include "request.h"
 #include "snapshot.h"
+#include "times.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -12,7 +12,7 @@
  */
 #include "tokens.h"
 
-#include "text.h"
+#include "names.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -52,10 +52,10 @@ struct control_request {
 	request_fn *next; /* what control_request_return() leads to */
 	void *state;	  /* of the method */
 	json_t *result;
-	struct rpc_text line; /* the whole answer, where the method makes it as text */
-	int error;	      /* of errors.def or JSON-RPC's own; 0: result or line counts */
-	const char *field;    /* static, or of params */
-	const char *rule;     /* static */
+	struct text line;  /* the whole answer, where the method makes it as text */
+	int error;	   /* of errors.def or JSON-RPC's own; 0: result or line counts */
+	const char *field; /* static, or of params */
+	const char *rule;  /* static */
 };
 
 struct h2sess_control {

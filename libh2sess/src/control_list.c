@@ -53,17 +53,17 @@ struct list_state {
 	size_t made;	 /* index of found that is written next */
 	uint64_t *found; /* room for 2 * (limit + 1): what is kept, and one loop's */
 	size_t n_found;
-	struct piece *pieces;	/* of found */
-	struct rpc_text *texts; /* of each loop; a comma follows each object */
-	struct rpc_text object; /* the one that is being written */
-	bool failed;		/* an object could not be written */
+	struct piece *pieces; /* of found */
+	struct text *texts;   /* of each loop; a comma follows each object */
+	struct text object;   /* the one that is being written */
+	bool failed;	      /* an object could not be written */
 };
 
 static void state_free(struct list_state *state)
 {
 	for (size_t i = 0; state->texts && i < state->loops; i++)
-		free(state->texts[i].data);
-	free(state->object.data);
+		text_done(&state->texts[i]);
+	text_done(&state->object);
 	selector_done(&state->selector);
 	mem_free(state->pieces);
 	mem_free(state->texts);
@@ -84,11 +84,6 @@ static void list_finish(struct control_request *request)
 
 /* ---- the answer: the control thread ---------------------------------------------------------- */
 
-static void add(struct rpc_text *line, const char *text)
-{
-	rpc_text_add(line, text, strlen(text));
-}
-
 static size_t loop_of(uint64_t number)
 {
 	return number & ((1u << SESSION_LOOP_BITS) - 1);
@@ -102,13 +97,13 @@ static bool fits(size_t weight, size_t len)
 }
 
 /* Returns the index of found that did not go in, or n_found. */
-static size_t add_sessions(const struct list_state *state, struct rpc_text *line)
+static size_t add_sessions(const struct list_state *state, struct text *line)
 {
 	size_t weight = 0;
 	size_t i;
 
 	for (i = 0; i < state->n_found && i < state->limit; i++) {
-		const struct rpc_text *text = &state->texts[loop_of(state->found[i])];
+		const struct text *text = &state->texts[loop_of(state->found[i])];
 		const struct piece *piece = &state->pieces[i];
 
 		if (piece->len == 0)
@@ -116,40 +111,40 @@ static size_t add_sessions(const struct list_state *state, struct rpc_text *line
 		if (!fits(weight, piece->len))
 			break;
 		if (weight > 0)
-			add(line, ",");
-		rpc_text_add(line, text->data + piece->start, piece->len);
+			text_add(line, ",");
+		text_append(line, text->data + piece->start, piece->len);
 		weight += piece->len + 1;
 	}
 	return i;
 }
 
-static void add_next(struct rpc_text *line, const struct list_state *state, size_t end)
+static void add_next(struct text *line, const struct list_state *state, size_t end)
 {
 	char next[64] = "null";
 
 	if (end < state->n_found)
 		snprintf(next, sizeof(next), "\"%s-%llu\"", h2sess_boot_id(),
 			 (unsigned long long)state->found[end - 1]);
-	add(line, next);
+	text_add(line, next);
 }
 
 static void list_answer(struct control_request *request)
 {
 	struct list_state *state = request->state;
-	struct rpc_text *line = &request->line;
+	struct text *line = &request->line;
 	char total[32];
 	size_t end;
 
 	snprintf(total, sizeof(total), "%llu",
 		 (unsigned long long)control_sessions(request->control));
 	rpc_result_begin(line, request->id);
-	add(line, "{\"sessions\":[");
+	text_add(line, "{\"sessions\":[");
 	end = add_sessions(state, line);
-	add(line, "],\"next\":");
+	text_add(line, "],\"next\":");
 	add_next(line, state, end);
-	add(line, ",\"total\":");
-	add(line, total);
-	add(line, "}");
+	text_add(line, ",\"total\":");
+	text_add(line, total);
+	text_add(line, "}");
 	rpc_result_end(line);
 	request->error = state->failed || line->failed ? H2SESS_ENOMEM : 0;
 	list_finish(request);
@@ -175,19 +170,19 @@ static void visit(struct control_request *request, loop_fn *fn)
  */
 static bool write_session(struct list_state *state, struct h2sess_session *s, const char *worker)
 {
-	struct rpc_text *text = &state->texts[state->loop];
-	struct rpc_text *object = &state->object;
+	struct text *text = &state->texts[state->loop];
+	struct text *object = &state->object;
 	json_t *value = session_json(s, worker);
 
 	object->len = 0;
-	rpc_text_add_json(object, value);
+	text_add_json(object, value);
 	json_decref(value);
 	state->pieces[state->made] = (struct piece){.start = text->len, .len = object->len};
 	state->failed |= object->failed;
 	if (state->failed || !fits(text->len, object->len))
 		return false;
-	rpc_text_add(text, object->data, object->len);
-	rpc_text_add(text, ",", 1);
+	text_append(text, object->data, object->len);
+	text_append(text, ",", 1);
 	state->failed |= text->failed;
 	return true;
 }
@@ -338,6 +333,7 @@ static int state_new(struct control_request *request, const char **ret_field)
 		state->found = mem_calloc(2 * (state->limit + 1), sizeof(*state->found));
 		state->pieces = mem_calloc(state->limit, sizeof(*state->pieces));
 		state->texts = mem_calloc(state->loops, sizeof(*state->texts));
+		state->object.max = RPC_LINE_MAX;
 		if (!state->found || !state->pieces || (!state->texts && state->loops > 0))
 			r = H2SESS_ENOMEM;
 	}

@@ -317,10 +317,10 @@ static int feed_padded(size_t len, size_t piece, int *ret_messages)
 		size_t n = len - at < piece ? len - at : piece;
 
 		r = rpc_reader_feed(&reader, line + at, n, count, ret_messages);
-		assert_true(reader.cap <= RPC_LINE_MAX);
+		assert_true(reader.line.cap <= RPC_LINE_MAX);
 	}
 	if (r == 0)
-		assert_int_equal(reader.len, 0);
+		assert_int_equal(reader.line.len, 0);
 	rpc_reader_done(&reader);
 	free(line);
 	return r;
@@ -370,7 +370,7 @@ static void a_long_line_does_not_keep_its_memory(void **state)
 	assert_int_equal(rpc_reader_feed(&reader, line, 10, count, &messages), 0);
 	assert_int_equal(rpc_reader_feed(&reader, line + 10, len - 10, count, &messages), 0);
 	assert_int_equal(messages, 1);
-	assert_int_equal(reader.cap, 0);
+	assert_int_equal(reader.line.cap, 0);
 	rpc_reader_done(&reader);
 	free(line);
 }
@@ -420,16 +420,16 @@ static void a_result_is_written_piece_by_piece(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		json_t *value = json_loads(texts[i], JSON_DECODE_ANY, NULL);
-		struct rpc_text pieces = {0}, whole = {0};
+		struct text pieces = {0}, whole = {0};
 		size_t len;
 		char *line = rpc_result((1ULL << 53) - 1, json_incref(value), &len);
 
 		rpc_result_begin(&pieces, (1ULL << 53) - 1);
-		rpc_text_add(&pieces, texts[i], 1);
-		rpc_text_add(&pieces, texts[i] + 1, strlen(texts[i]) - 1);
+		text_append(&pieces, texts[i], 1);
+		text_append(&pieces, texts[i] + 1, strlen(texts[i]) - 1);
 		rpc_result_end(&pieces);
 		rpc_result_begin(&whole, (1ULL << 53) - 1);
-		rpc_text_add_json(&whole, value);
+		text_add_json(&whole, value);
 		rpc_result_end(&whole);
 		assert_false(pieces.failed || whole.failed);
 		assert_int_equal(pieces.len, len);
@@ -446,20 +446,20 @@ static void a_result_is_written_piece_by_piece(void **state)
 static void a_text_does_not_grow_over_a_line(void **state)
 {
 	static const char piece[65536] = {[0 ... 65535] = 'a'};
-	struct rpc_text text = {0};
+	struct text text = {.max = RPC_LINE_MAX};
 
 	(void)state;
 	for (size_t i = 0; i < RPC_LINE_MAX / sizeof(piece); i++)
-		rpc_text_add(&text, piece, sizeof(piece));
+		text_append(&text, piece, sizeof(piece));
 	assert_false(text.failed);
 	assert_int_equal(text.len, RPC_LINE_MAX);
-	rpc_text_add(&text, "a", 1);
+	text_append(&text, "a", 1);
 	assert_true(text.failed);
 	free(text.data);
-	text = (struct rpc_text){0};
-	rpc_text_add_json(&text, NULL);
+	text = (struct text){0};
+	text_add_json(&text, NULL);
 	assert_true(text.failed);
-	rpc_text_add(&text, "a", 1);
+	text_append(&text, "a", 1);
 	assert_int_equal(text.len, 0);
 	free(text.data);
 }
