@@ -32,10 +32,7 @@
 
 static void part_done(struct fanout_part *part)
 {
-	size_t i;
-
-	for (i = 0; i < part->lint.n; i++)
-		X509_free(part->lint.rows[i].certificate);
+	fanout_lint_done(part);
 	mem_free(part->entries);
 	uv_mutex_destroy(&part->lock);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A fan-out: one push to every session that a selector means. fanout.c is its life and what a host
- * sees of it, fanout_part.c one loop's share of the walk.
+ * sees of it, fanout_part.c one loop's share of the walk, with what it does to one session in
+ * fanout_entry.c, fanout_lint.c and fanout_drain.c.
  */
 #ifndef H2SESS_FANOUT_H
 #define H2SESS_FANOUT_H
@@ -10,6 +11,7 @@
 #include "loop.h"
 #include "push_value.h"
 #include "selector.h"
+#include "session.h"
 
 #include <stdatomic.h>
 
@@ -38,7 +40,7 @@ struct fanout_entry {
 };
 
 /* What the lint said of a certificate: the rules that depend on nothing else of a session. */
-struct fanout_lint {
+struct fanout_lint_memo {
 	struct {
 		X509 *certificate; /* a reference; NULL: none */
 		bool encrypted;
@@ -67,7 +69,7 @@ struct fanout_part {
 	size_t unsettled;
 	size_t outstanding; /* pushes that know of this part */
 	uint64_t last_sent_ns;
-	struct fanout_lint lint;
+	struct fanout_lint_memo lint;
 
 	uv_mutex_t lock; /* guards the rest, which the loop's thread alone writes */
 	struct fanout_entry *entries;
@@ -109,6 +111,13 @@ struct h2sess_fanout {
 	struct fanout_part parts[];
 };
 
+/* What is left of a turn. */
+struct fanout_budget {
+	size_t sessions;
+	uint64_t until; /* uv_hrtime() */
+	uint64_t due;	/* when the next turn has something to do; 0: at once */
+};
+
 /* ---- fanout.c -------------------------------------------------------------------------------- */
 void fanout_unref(struct h2sess_fanout *f);
 /* A part has looked at all of its sessions; a part has ended. Any loop's thread. */
@@ -127,7 +136,47 @@ void fanout_changed(struct h2sess_fanout *f);
 bool fanout_pace(atomic_uint_fast64_t *next_due_ns, uint64_t interval_ns, uint64_t now_ns,
 		 uint64_t *ret_due_ns);
 
+/* ---- fanout_entry.c: a loop's thread --------------------------------------------------------- */
+/* One more that is meant. Returns false without memory: it cannot be told of, but it is counted. */
+bool fanout_entry_add(struct fanout_part *part, uint64_t number);
+/* What became of one; nothing changes any more once it is settled. */
+void fanout_entry_set(struct fanout_part *part, size_t index, int outcome, int reason,
+		      bool settled);
+void fanout_entry_not_sent(struct fanout_part *part, size_t index, int reason); /* settled */
+/* Of a drain: its session is gone. */
+void fanout_entry_ended(struct fanout_part *part, size_t index);
+/* NULL: it is gone, or about to. */
+struct h2sess_session *fanout_entry_session(const struct fanout_part *part, size_t index);
+/* All that were not sent to will not be. */
+void fanout_settle_rest(struct fanout_part *part, int reason);
+/* Returns 0 or what session_push_value() does; the sink hears the rest. */
+int fanout_push(struct fanout_part *part, struct h2sess_session *s, size_t index,
+		struct push_value *value, push_sink_fn *sink);
+int fanout_reason(int error); /* of what fanout_push() returned */
+/*
+ * What every sink calls first: with `last` the push does not know of the part any more. Returns
+ * whether the part is over, and may be gone.
+ */
+bool fanout_let_go(struct fanout_part *part, bool last);
+
+/* ---- fanout_lint.c: a loop's thread ---------------------------------------------------------- */
+/* The reason not to send, or H2SESS_REASON_NONE. */
+int fanout_lint(struct fanout_part *part, const struct h2sess_session *s);
+void fanout_lint_done(struct fanout_part *part);
+
+/* ---- fanout_drain.c: a loop's thread --------------------------------------------------------- */
+/* Begin with one session. */
+void fanout_drain_send(struct fanout_part *part, struct h2sess_session *s, size_t index);
+/* The sink of its GOAWAY: the last word comes when the session ends. */
+push_sink_fn fanout_drain_sink;
+/* It waits for `received` of the ALTSVC, but not for ever. */
+void fanout_drain_stop_waiting(struct fanout_part *part, struct fanout_budget *b, uint64_t now);
+/* Its deadline: what is still open ends now. */
+void fanout_drain_reap(struct fanout_part *part, struct fanout_budget *b);
+
 /* ---- fanout_part.c: a loop's thread ---------------------------------------------------------- */
+/* One more session of this turn? */
+bool fanout_spend(struct fanout_budget *b);
 /* What a part's post runs. */
 void fanout_part_start(struct loop *loop, void *user);
 /* One slice of each fan-out. Returns whether the next turn must come without waiting. */
