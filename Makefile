@@ -296,7 +296,7 @@ soak: $(BUILD)/tests/wire/soak ## 200,000 short sessions, and memory that stays 
 ABI = 0
 abi-baseline: $(LIB) ## freeze header and types of an ABI anew: ABI=N, when the number changes
 	mkdir -p tests/abi/$(ABI)/h2sess
-	cp libh2sess/include/h2sess/*.h $(filter-out %/methods.def %/problems.def,$(wildcard api/h2sess/*.def)) \
+	cp libh2sess/include/h2sess/*.h $(filter-out %/methods.def %/problems.def %/members.def,$(wildcard api/h2sess/*.def)) \
 		tests/abi/$(ABI)/h2sess
 	abidw --headers-dir libh2sess/include --drop-private-types --exported-interfaces-only --no-elf-needed \
 		--no-comp-dir-path --no-corpus-path --no-show-locs $(LIB) > tests/abi/libh2sess.abi

@@ -118,7 +118,7 @@ int body_number(const struct body *body, const char *name, double min, double ma
 		return -1;
 	}
 	if (!(number >= min && number <= max)) {
-		*ret_problem = problem_of(PROBLEM_RANGE, name, NULL);
+		*ret_problem = problem_of_range(name, min, max);
 		return -1;
 	}
 	*ret = number;

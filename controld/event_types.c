@@ -6,6 +6,7 @@
  * Failure modes: more than EVENT_CUSTOM_MAX x- names: the last ones share `x-`, and the log says so.
  * More than EVENT_CUSTOM_WANTED, and a reader brings one more: it is refused.
  */
+#include "event_name.h"
 #include "events.h"
 #include "log.h"
 
@@ -45,7 +46,7 @@ static int custom_type(struct events *events, const char *name)
 
 static bool is_custom(const char *name)
 {
-	return strncmp(name, "x-", 2) == 0 && strlen(name) <= 64;
+	return event_name_is_own(name) || strcmp(name, "x-") == 0;
 }
 
 int event_type_by_name(struct events *events, const char *name)

@@ -20,6 +20,7 @@
 #include "events.h"
 
 #include "api_error.h"
+#include "log.h"
 #include "names.h"
 #include "store.h"
 #include "text.h"
@@ -331,8 +332,12 @@ void events_take(struct events *events, const struct boot *boot, json_t *params)
 		.data = json_object_get(params, "data"),
 	};
 
-	if (draft.type == EVENT_NONE || (draft.type >= EVENT_SNAPSHOT && draft.type < EVENT_CUSTOM))
-		return; /* not one that a worker may say */
+	if (draft.type == EVENT_NONE ||
+	    (draft.type >= EVENT_SNAPSHOT && draft.type < EVENT_CUSTOM)) {
+		log_limited("events: worker %s says %s, which is no event that it may say",
+			    boot->name, name ? name : "none");
+		return;
+	}
 	if (draft.type < EVENT_CUSTOM && draft.data && !json_is_object(draft.data))
 		draft.data = NULL;
 	add(events, &draft);

@@ -22,7 +22,7 @@
 
 struct head {
 	unsigned count;
-	unsigned hosts, lengths, encodings, tokens, origins, types;
+	unsigned hosts, lengths, encodings, tokens, origins, types, keys, last_ids;
 	bool bad_name;
 	bool bad_value;
 	const char *length;
@@ -58,6 +58,8 @@ static enum MHD_Result on_header(void *user, enum MHD_ValueKind kind, const char
 	head->tokens += strcasecmp(name, "Authorization") == 0;
 	head->origins += strcasecmp(name, "Origin") == 0;
 	head->types += strcasecmp(name, "Content-Type") == 0;
+	head->keys += strcasecmp(name, "Idempotency-Key") == 0;
+	head->last_ids += strcasecmp(name, "Last-Event-ID") == 0;
 	if (strcasecmp(name, "Content-Length") == 0) {
 		head->lengths++;
 		head->length = value;
@@ -83,6 +85,8 @@ static const char *framing_error(const struct head *head, bool http11)
 		return "the only transfer coding is chunked, in HTTP/1.1";
 	if (head->tokens > 1 || head->origins > 1 || head->types > 1)
 		return "Authorization, Origin and Content-Type may stand once";
+	if (head->keys > 1 || head->last_ids > 1)
+		return "Idempotency-Key and Last-Event-ID may stand once";
 	return NULL;
 }
 

@@ -477,6 +477,8 @@ static bool is_name(const char *name)
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 	size_t len = strlen(name);
 
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return false; /* clients take them out of paths: RFC 3986 5.2.4 */
 	return len && len <= POLICY_NAME_MAX && strspn(name, letters) == len;
 }
 

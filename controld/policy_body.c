@@ -9,17 +9,20 @@
  *    "rollout":{"percent":100,"perSecond":null},"via":"frame","lint":"on","expires":null,
  *    "paused":false}
  *
- * Origins are parsed by the workers; here only types, words, ranges and the grammar of alt are
- * looked at. Each refusal names the member.
+ * Types, words, ranges, URLs and the grammar of alt are looked at here, origins before alt as in
+ * Node; the rest is the workers' to judge. Each refusal names the member.
  */
 #include "policy_body.h"
 
 #include "alt_value.h"
 #include "api_error.h"
 #include "selector.h"
+#include "selector_limits.h"
 #include "times.h"
+#include "url_origin.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PER_SECOND_MAX 1e6
@@ -61,6 +64,22 @@ static int read_select(struct request *request, const json_t *body, json_t *defi
 	return r;
 }
 
+/* Whether a URL has an origin; `opaque` is the error of one whose origin is nobody's. */
+static int check_origin(const json_t *url, const char *field, int opaque,
+			struct problem *ret_problem)
+{
+	size_t len = json_string_length(url);
+	char *room = malloc(URL_ORIGIN_ROOM(len)), origin[SELECTOR_ORIGIN_ROOM];
+	int r = room ? url_origin(json_string_value(url), len, room, origin, sizeof(origin))
+		     : API_ENOMEM;
+
+	free(room);
+	if (r >= 0 || r == API_ERANGE) /* whether a long one fits a frame is the workers' to say */
+		return 0;
+	*ret_problem = problem_of_error(r == API_EORIGIN ? opaque : r, field, NULL, NULL);
+	return -1;
+}
+
 static int read_origins(const json_t *origins, json_t *definition, struct problem *ret_problem)
 {
 	const json_t *one;
@@ -73,6 +92,8 @@ static int read_origins(const json_t *origins, json_t *definition, struct proble
 	json_array_foreach(origins, i, one) {
 		if (!json_is_string(one))
 			return refuse(PROBLEM_TYPE, "origins", "must hold strings", ret_problem);
+		if (check_origin(one, "origins", API_EORIGIN, ret_problem) < 0)
+			return -1;
 	}
 	json_object_set_new(definition, "origins", json_deep_copy(origins));
 	return 0;
@@ -91,14 +112,16 @@ static int read_frame(const json_t *body, json_t *definition, struct problem *re
 	if (!alt)
 		return refuse(PROBLEM_VALUE, "alt", "alt and origin, or origins, are needed",
 			      ret_problem);
-	if (!json_is_string(alt))
-		return refuse(PROBLEM_TYPE, "alt", "must be a string", ret_problem);
 	if (!origin) {
 		*ret_problem = problem_of_error(API_EALTSVCORIGIN, "origin", NULL, NULL);
 		return -1;
 	}
 	if (!json_is_string(origin))
 		return refuse(PROBLEM_TYPE, "origin", "must be a string", ret_problem);
+	if (check_origin(origin, "origin", API_EALTSVCORIGIN, ret_problem) < 0)
+		return -1;
+	if (!json_is_string(alt))
+		return refuse(PROBLEM_TYPE, "alt", "must be a string", ret_problem);
 	json_object_set(definition, "alt", alt);
 	json_object_set(definition, "origin", origin);
 	return 0;
@@ -130,8 +153,11 @@ static int read_positive(const json_t *object, const char *name, const char *fie
 	}
 	if (!json_is_number(value))
 		return refuse(PROBLEM_TYPE, field, "must be a number", ret_problem);
-	if (!(number > 0 && number <= max))
-		return refuse(PROBLEM_RANGE, field, "must be over 0", ret_problem);
+	if (!(number > 0 && number <= max)) {
+		*ret_problem = problem_of_range(field, 0, max);
+		ret_problem->detail = number > 0 ? NULL : "must be over 0";
+		return -1;
+	}
 	*ret = number_json(number);
 	return 0;
 }

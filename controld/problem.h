@@ -19,9 +19,13 @@ struct problem {
 	const char *field;
 	const char *rule;
 	const char *detail;
+	double min, max; /* of what is out of range, where max is over 0 */
 };
 
 struct problem problem_of(enum problem_kind kind, const char *field, const char *detail);
+
+/* A number that is not from min to max. */
+struct problem problem_of_range(const char *field, double min, double max);
 
 /* Of a row of h2sess/errors.def, by the value that an RPC error carries. */
 struct problem problem_of_error(int error, const char *field, const char *rule, const char *detail);

@@ -81,9 +81,11 @@ static int read_wait(const struct request *request, struct order *order,
 		order->wait.what = order->many ? PUSH_WAIT_ANSWERED : PUSH_WAIT_WRITTEN;
 		return 0;
 	}
-	what = wait_by_name(word, false);
+	what = wait_by_name(word, order->many);
 	if (what < 0) {
-		*ret_problem = problem_of(PROBLEM_VALUE, "wait", "written or received");
+		*ret_problem = problem_of(PROBLEM_VALUE, "wait",
+					  order->many ? "written, received or done"
+						      : "written or received");
 		return -1;
 	}
 	order->wait.what = (enum push_wait)what;

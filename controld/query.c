@@ -146,7 +146,7 @@ int query_integer(const struct query *query, const char *name, int64_t min, int6
 		return -1;
 	}
 	if (errno || number < min || number > max) {
-		*ret_problem = problem_of(PROBLEM_RANGE, name, NULL);
+		*ret_problem = problem_of_range(name, (double)min, (double)max);
 		return -1;
 	}
 	*ret = number;
@@ -163,12 +163,12 @@ int query_number(const struct query *query, const char *name, double min, double
 	if (!value)
 		return 0;
 	number = strtod(value, &end);
-	if (!*value || *end || value[strspn(value, "0123456789.")]) {
+	if (!*value || *end || value[strspn(value, "0123456789.+-eE")]) {
 		*ret_problem = problem_of(PROBLEM_TYPE, name, "not a number");
 		return -1;
 	}
 	if (!isfinite(number) || number < min || number > max) {
-		*ret_problem = problem_of(PROBLEM_RANGE, name, NULL);
+		*ret_problem = problem_of_range(name, min, max);
 		return -1;
 	}
 	*ret = number;

@@ -7,8 +7,8 @@
  * the daemon knows is put in terms of that: `worker` picks whom to ask, `push` becomes the ids that
  * it reached, and a worker is sent those ids alone that can be its own.
  *
- * Failure modes: a malformed value, or a push that is not known: 400 that names the field. An empty
- * `select`: 400, since a slip must not mean everybody.
+ * Failure modes: a malformed value, or a push that is not known: 400 that names the field. A
+ * `select` that is empty, or might as well be: 400, since a slip must not mean everybody.
  */
 #include "selector.h"
 
@@ -106,14 +106,16 @@ static int check_value(const struct field *field, const json_t *value, struct pr
 
 	if (!has_type(field, value))
 		return refuse(ret_problem, PROBLEM_TYPE, field, NULL);
-	if (json_is_number(value) && !(number >= 0 && number <= field->max))
+	if (field->kind == PERCENT && !(number > 0 && number <= field->max))
 		return refuse(ret_problem, PROBLEM_RANGE, field, NULL);
-	if (field->kind == PERCENT && number == 0)
-		return refuse(ret_problem, PROBLEM_RANGE, field, "must be over 0");
+	if (json_is_number(value) && !(number >= 0 && number <= field->max)) {
+		*ret_problem = problem_of_range(field->name, 0, field->max);
+		return -1;
+	}
 	if (field->kind == ONLY_TRUE && !json_is_true(value))
 		return refuse(ret_problem, PROBLEM_VALUE, field, "it can only be true");
 	if (field->kind == BASIS && strcmp(text, "session") != 0 && strcmp(text, "peer") != 0)
-		return refuse(ret_problem, PROBLEM_VALUE, field, "not session or peer");
+		return refuse(ret_problem, PROBLEM_VALUE, field, NULL);
 	return 0;
 }
 
@@ -300,6 +302,20 @@ int selector_of_query(const struct request *request, struct selector *ret,
 	return take_own(request->controld, ret, ret_problem);
 }
 
+/* No member of it keeps a session out. */
+static bool chooses_nothing(const json_t *select)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)select, name, value) {
+		if (strcmp(name, "sampleBy") != 0 &&
+		    !(json_is_object(value) && json_object_size(value) == 0))
+			return false;
+	}
+	return true;
+}
+
 int selector_of_body(struct request *request, const json_t *select, struct selector *ret,
 		     struct problem *ret_problem)
 {
@@ -312,11 +328,6 @@ int selector_of_body(struct request *request, const json_t *select, struct selec
 		*ret_problem = problem_of(PROBLEM_TYPE, "select", "it must be an object");
 		return -1;
 	}
-	if (json_object_size(select) == 0) {
-		*ret_problem = problem_of(PROBLEM_VALUE, "select",
-					  "it is empty: {\"all\":true} means every session");
-		return -1;
-	}
 	for (size_t i = 0; i < FIELDS; i++)
 		names[i] = fields[i].name;
 	if (body_check_members(&request->body, select, names, ret_problem) < 0)
@@ -324,6 +335,11 @@ int selector_of_body(struct request *request, const json_t *select, struct selec
 	json_object_foreach((json_t *)select, name, value) {
 		if (check_value(find_field(name), value, ret_problem) < 0)
 			return -1;
+	}
+	if (chooses_nothing(select)) {
+		*ret_problem = problem_of(PROBLEM_VALUE, "select",
+					  "it keeps nobody out: {\"all\":true} says that");
+		return -1;
 	}
 	ret->select = json_copy((json_t *)select);
 	return take_own(request->controld, ret, ret_problem);

@@ -20,9 +20,8 @@
 #define CONTROL_LISTS_MAX 2	  /* sessions.list under way; the others wait their turn */
 #define CONTROL_COUNTS_MS 1000	  /* `sessions` is sent at most this often */
 #define CONTROL_DEMAND_LINGER_MS \
-	60000 /* without a daemon, what it wanted to hear is recorded this long */
-#define CONTROL_EVENT_NAME_MAX 64 /* bytes of an event's name that begins with x- */
-#define CONTROL_FLUSH_MS 500	  /* for what is queued to leave when the link is stopped */
+	60000		     /* without a daemon, what it wanted to hear is recorded this long */
+#define CONTROL_FLUSH_MS 500 /* for what is queued to leave when the link is stopped */
 
 #define CONTROL_RELOAD_ERROR_MAX 512 /* bytes */
 

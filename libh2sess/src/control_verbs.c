@@ -243,7 +243,7 @@ static int emit(struct h2sess_session *s, struct control_request *request)
 
 	if (!name)
 		return H2SESS_EARGTYPE;
-	if (event_by_name(name) != EVENT_CUSTOM || strlen(name) > CONTROL_EVENT_NAME_MAX)
+	if (event_by_name(name) != EVENT_CUSTOM)
 		return H2SESS_EEVENT;
 	text = json_dumps(json_object_get(request->params, "data"), JSON_COMPACT | JSON_ENCODE_ANY);
 	heard = session_emit_custom(s, name, text ? text : "null", text ? strlen(text) : 4);

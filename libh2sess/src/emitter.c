@@ -15,6 +15,7 @@
  */
 #include "emitter.h"
 
+#include "event_name.h"
 #include "memory.h"
 #include "open_struct.h"
 
@@ -58,7 +59,7 @@ enum event_id event_by_name(const char *name)
 
 	if (!name)
 		return EVENT_NONE;
-	if (name[0] == 'x' && name[1] == '-' && name[2])
+	if (event_name_is_own(name))
 		return EVENT_CUSTOM;
 	for (i = 0; i < EVENT_CUSTOM; i++) {
 		if (strcmp(events[i].name, name) == 0)

@@ -3,8 +3,9 @@
  * Settings out of JSON, by Node's names. Owns nothing; session.settings calls it.
  *
  * Each member has a row that says where it goes; `customSettings` is an object of id: value.
- * Failure modes: an unknown name, a wrong type, a value that does not fit: an error that names the
- * member. Whether a value may be announced is the session's to say.
+ * Failure modes: an unknown name, a value that does not fit or, as in Node with the same error, is
+ * of another type: an error that names the member. Whether a value may be announced is the
+ * session's to say.
  */
 #include "session_json.h"
 
@@ -39,11 +40,9 @@ static int read_setting(const json_t *json, bool boolean, uint32_t *ret)
 
 	if (boolean) {
 		*ret = json_is_true(json);
-		return json_is_boolean(json) ? 0 : H2SESS_EARGTYPE;
+		return json_is_boolean(json) ? 0 : H2SESS_ESETTING;
 	}
-	if (!json_is_integer(json))
-		return H2SESS_EARGTYPE;
-	if (value < 0 || value > UINT32_MAX)
+	if (!json_is_integer(json) || value < 0 || value > UINT32_MAX)
 		return H2SESS_ESETTING;
 	*ret = (uint32_t)value;
 	return 0;

@@ -124,7 +124,7 @@ test('selectors are checked by one table, in bodies too', async () => {
 		assert.deepEqual([status, json.field, json.code], [400, field, code], JSON.stringify(select));
 	}
 	for (const [body, field] of [[{ stream: 1 }, 'stream'], [{ perSecond: 0 }, 'perSecond'], [{ perSecond: 'x' }, 'perSecond'],
-		[{ dryRun: 1 }, 'dryRun'], [{ stopAccepting: true }, 'stopAccepting'], [{ wait: 'done' }, 'wait']]) {
+		[{ dryRun: 1 }, 'dryRun'], [{ stopAccepting: true }, 'stopAccepting'], [{ wait: 'sent' }, 'wait']]) {
 		const { status, json } = await daemon.post('/v1/altsvc', { select: everybody, ...altsvc, ...body });
 		assert.deepEqual([status, json.field], [400, field], JSON.stringify(body));
 	}

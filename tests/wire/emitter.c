@@ -205,7 +205,8 @@ static void off_all_by_name_and_of_all(void **state)
 static void an_unknown_name_is_an_error(void **state)
 {
 	static const char *const wrong[] = {"conect",  "",	 "x",	   "X-test",
-					    "Session", "altsvc", "origin", "data"};
+					    "Session", "altsvc", "origin", "data",
+					    "x-",      "x-a b",	 "x-a,b",  "x-a\nid: 1"};
 	struct scene *scene = *state;
 	struct letter a = {scene, 'a'};
 	size_t i;

@@ -222,7 +222,8 @@ typedef void h2sess_listener_fn(const struct h2sess_event *ev, void *user);
  * `error` without a listener destroys the object instead of throwing; an unknown name is
  * H2SESS_EEVENT.
  *
- *   name    an event of this emitter, or a name of the host's own that begins with "x-"
+ *   name    an event of this emitter, or a name of the host's own: "x-" and more, at most 64
+ *           octets of visible ASCII without commas
  *   ret_id  may be NULL; names the registration for h2sess_off(), never 0
  *
  * A listener added while its event is being emitted is called from the next emit on, as in Node.
