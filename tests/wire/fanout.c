@@ -4,7 +4,7 @@
  * order, and that every session is accounted for whatever its peer does.
  */
 #include "support/cmocka_all.h"
-#include "support/server.h"
+#include "support/shared.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +15,6 @@
 #define ORIGIN "https://example.org"
 #define SESSIONS 24
 #define MANY 120
-
-static struct test_server *server;
 
 /* ---- one fan-out and what it said ------------------------------------------------------------ */
 
@@ -706,13 +704,6 @@ static int start(void **state)
 	return 0;
 }
 
-static int stop(void **state)
-{
-	(void)state;
-	test_server_free(server);
-	return 0;
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -736,5 +727,5 @@ int main(void)
 		cmocka_unit_test(the_server_may_be_freed_meanwhile),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, start, shared_stop);
 }

@@ -4,15 +4,13 @@
  * Node. And the properties that say what was pushed.
  */
 #include "support/cmocka_all.h"
-#include "support/server.h"
+#include "support/shared.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TOO_MUCH (70 * 1024) /* nghttp2 sends no header block over 64 KiB */
-
-static struct test_server *server;
 
 struct call {
 	int result;
@@ -145,20 +143,6 @@ static void the_last_values_are_remembered(void **state)
 
 /* ---- main ------------------------------------------------------------------------------------ */
 
-static int start(void **state)
-{
-	(void)state;
-	server = test_server_start(NULL, NULL);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	test_server_free(server);
-	return 0;
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -167,5 +151,5 @@ int main(void)
 		cmocka_unit_test(the_last_values_are_remembered),
 	};
 
-	return cmocka_run_group_tests_name("frame_errors", tests, start, stop);
+	return cmocka_run_group_tests_name("frame_errors", tests, shared_start, shared_stop);
 }

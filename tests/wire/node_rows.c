@@ -8,12 +8,10 @@
  * 24, 40 and 43) are in tests/interop/push_node.mjs, and node_rows.mjs there counts them all.
  */
 #include "support/cmocka_all.h"
-#include "support/server.h"
+#include "support/shared.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static struct test_server *server;
 
 enum verb { ALTSVC, ALTSVC_STREAM, ORIGIN };
 
@@ -243,20 +241,6 @@ static void test_row(void **state)
 
 /* ---- main ------------------------------------------------------------------------------------ */
 
-static int start(void **state)
-{
-	(void)state;
-	server = test_server_start(NULL, NULL);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	test_server_free(server);
-	return 0;
-}
-
 int main(void)
 {
 	static struct CMUnitTest tests[N_ROWS];
@@ -265,5 +249,5 @@ int main(void)
 	for (i = 0; i < N_ROWS; i++)
 		tests[i] =
 			(struct CMUnitTest){ROWS[i].name, test_row, NULL, NULL, (void *)&ROWS[i]};
-	return cmocka_run_group_tests_name("node_rows", tests, start, stop);
+	return cmocka_run_group_tests_name("node_rows", tests, shared_start, shared_stop);
 }

@@ -5,15 +5,13 @@
  * call.
  */
 #include "support/cmocka_all.h"
-#include "support/server.h"
+#include "support/shared.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ALT "h2=\":8000\""
-
-static struct test_server *server;
 
 /* A URL of len bytes, its own origin. */
 static char *long_origin(size_t len)
@@ -728,20 +726,6 @@ static void option_origins_are_checked_at_start(void **state)
 
 /* ---- main ------------------------------------------------------------------------------------ */
 
-static int start(void **state)
-{
-	(void)state;
-	server = test_server_start(NULL, NULL);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	test_server_free(server);
-	return 0;
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -771,5 +755,5 @@ int main(void)
 		cmocka_unit_test(option_origins_are_checked_at_start),
 	};
 
-	return cmocka_run_group_tests_name("node_scenes", tests, start, stop);
+	return cmocka_run_group_tests_name("node_scenes", tests, shared_start, shared_stop);
 }

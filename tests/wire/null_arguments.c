@@ -3,11 +3,9 @@
  * NULL where a host forgot something: each call says so, and nothing crashes.
  */
 #include "support/cmocka_all.h"
-#include "support/server.h"
+#include "support/shared.h"
 
 #include <string.h>
-
-static struct test_server *server;
 
 struct results {
 	int n;
@@ -82,20 +80,6 @@ static void of_servers(void **state)
 	h2sess_control_stop(NULL);
 }
 
-static int start(void **state)
-{
-	(void)state;
-	server = test_server_start(NULL, NULL);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	test_server_free(server);
-	return 0;
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -103,5 +87,5 @@ int main(void)
 		cmocka_unit_test(of_servers),
 	};
 
-	return cmocka_run_group_tests_name("null_arguments", tests, start, stop);
+	return cmocka_run_group_tests_name("null_arguments", tests, shared_start, shared_stop);
 }

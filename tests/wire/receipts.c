@@ -5,7 +5,7 @@
  * reason.
  */
 #include "support/cmocka_all.h"
-#include "support/server.h"
+#include "support/shared.h"
 
 #include <poll.h>
 #include <stdatomic.h>
@@ -17,8 +17,6 @@
 #define ALT "h2=\":8000\""
 #define ORIGIN "https://example.org"
 #define N_OUTCOMES 4
-
-static struct test_server *server;
 
 /* ---- what a push's function was told
  * ------------------------------------------------------------- */
@@ -818,13 +816,6 @@ static int start(void **state)
 	return 0;
 }
 
-static int stop(void **state)
-{
-	(void)state;
-	test_server_free(server);
-	return 0;
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -855,5 +846,5 @@ int main(void)
 		cmocka_unit_test(destroy_may_follow_from_an_outcome),
 	};
 
-	return cmocka_run_group_tests_name("receipts", tests, start, stop);
+	return cmocka_run_group_tests_name("receipts", tests, start, shared_stop);
 }

@@ -5,14 +5,12 @@
  */
 #include "support/certificate.h"
 #include "support/cmocka_all.h"
-#include "support/server.h"
+#include "support/shared.h"
 
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct test_server *server;
 
 static void close_it(struct h2sess_session *s, void *user)
 {
@@ -547,20 +545,6 @@ static void a_server_that_never_listened_is_freed(void **state)
 
 /* ---- main ------------------------------------------------------------------------------------ */
 
-static int start(void **state)
-{
-	(void)state;
-	server = test_server_start(NULL, NULL);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	test_server_free(server);
-	return 0;
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -593,5 +577,5 @@ int main(void)
 		cmocka_unit_test(a_server_that_never_listened_is_freed),
 	};
 
-	return cmocka_run_group_tests_name("session_life", tests, start, stop);
+	return cmocka_run_group_tests_name("session_life", tests, shared_start, shared_stop);
 }

@@ -4,14 +4,12 @@
  * extended CONNECT. Its life is in session_life.c, pushing in node_rows.c and receipts.c.
  */
 #include "support/cmocka_all.h"
-#include "support/server.h"
+#include "support/shared.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-static struct test_server *server;
 
 /* ---- an answer that comes later -------------------------------------------------------------- */
 
@@ -703,20 +701,6 @@ static void extended_connect_is_refused_elsewhere(void **state)
 
 /* ---- main ------------------------------------------------------------------------------------ */
 
-static int start(void **state)
-{
-	(void)state;
-	server = test_server_start(NULL, NULL);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	test_server_free(server);
-	return 0;
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -747,5 +731,5 @@ int main(void)
 		cmocka_unit_test(extended_connect_is_refused_elsewhere),
 	};
 
-	return cmocka_run_group_tests_name("session_verbs", tests, start, stop);
+	return cmocka_run_group_tests_name("session_verbs", tests, shared_start, shared_stop);
 }

@@ -5,12 +5,11 @@
  */
 #include "support/cmocka_all.h"
 #include "support/routes.h"
+#include "support/shared.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct test_server *server;
 
 /* ---- routes ---------------------------------------------------------------------------------- */
 
@@ -665,29 +664,8 @@ static int start(void **state)
 	return 0;
 }
 
-static int stop(void **state)
-{
-	(void)state;
-	test_server_free(server);
-	return 0;
-}
-
-static int connect_client(void **state)
-{
-	numbers_clear();
-	*state = client_open(server->port, NULL);
-	return 0;
-}
-
-static int disconnect_client(void **state)
-{
-	client_free(*state);
-	return 0;
-}
-
 int main(void)
 {
-#define WITH_CLIENT(name) cmocka_unit_test_setup_teardown(name, connect_client, disconnect_client)
 	static const struct CMUnitTest tests[] = {
 		WITH_CLIENT(a_body_is_echoed),
 		WITH_CLIENT(padding_is_no_data),
@@ -715,5 +693,5 @@ int main(void)
 		WITH_CLIENT(thousands_after_each_other),
 	};
 
-	return cmocka_run_group_tests_name("stream_in", tests, start, stop);
+	return cmocka_run_group_tests_name("stream_in", tests, start, shared_stop);
 }

@@ -7,6 +7,7 @@
 #include "support/certificate.h"
 #include "support/cmocka_all.h"
 #include "support/routes.h"
+#include "support/shared.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,8 +17,6 @@
 
 #define BIG (5 * 1024 * 1024)
 #define HEADERS(list) (list), sizeof(list) / sizeof((list)[0])
-
-static struct test_server *server;
 
 /* ---- routes: from memory --------------------------------------------------------------------- */
 
@@ -703,29 +702,8 @@ static int start(void **state)
 	return 0;
 }
 
-static int stop(void **state)
-{
-	(void)state;
-	test_server_free(server);
-	return 0;
-}
-
-static int connect_client(void **state)
-{
-	numbers_clear();
-	*state = client_open(server->port, NULL);
-	return 0;
-}
-
-static int disconnect_client(void **state)
-{
-	client_free(*state);
-	return 0;
-}
-
 int main(void)
 {
-#define WITH_CLIENT(name) cmocka_unit_test_setup_teardown(name, connect_client, disconnect_client)
 	static const struct CMUnitTest tests[] = {
 		WITH_CLIENT(respond_write_end),
 		WITH_CLIENT(end_responds_with_200),
@@ -752,5 +730,5 @@ int main(void)
 		WITH_CLIENT(a_nul_in_a_value_is_refused),
 	};
 
-	return cmocka_run_group_tests_name("stream_out", tests, start, stop);
+	return cmocka_run_group_tests_name("stream_out", tests, start, shared_stop);
 }
