@@ -78,8 +78,8 @@ static void set(json_t *object, const char *key, const char *value)
 static bool is_of_value(const struct problem *problem)
 {
 	return problem->status == 400 && problem->field &&
-	       (strncmp(problem->code, "ERR_INVALID_", 12) == 0 ||
-		strncmp(problem->code, "ERR_HTTP2_", 10) == 0 ||
+	       (strstr(problem->code, "_INVALID_") ||
+		strcmp(problem->code, "ERR_HTTP2_PING_LENGTH") == 0 ||
 		strcmp(problem->code, rows[PROBLEM_RANGE].code) == 0);
 }
 

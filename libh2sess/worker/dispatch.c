@@ -158,12 +158,27 @@ static void emit_on_all(const struct generation *g, const struct h2sess_event *e
 		h2sess_emit_event(g->apps[i].emitter, ev);
 }
 
+/* The worker's labels are its sessions', until somebody sets others. */
+static void set_labels(const struct strings *labels, struct h2sess_session *s)
+{
+	for (size_t i = 0; i < labels->n; i++) {
+		const char *value = strchr(labels->items[i], '=') + 1;
+		char key[OPTIONS_NAME_MAX + 1] = "";
+
+		memcpy(key, labels->items[i], (size_t)(value - labels->items[i] - 1));
+		if (h2sess_session_set_label(s, key, value) < 0)
+			log_line(LOG_WARNING, "session %s: no memory for its label %s",
+				 h2sess_session_id(s), key);
+	}
+}
+
 /* An app that hears of a session may put listeners on it: its generation lasts as long. */
 static void on_session(const struct h2sess_event *ev, void *user)
 {
 	struct generation *g = acquire(user);
 	bool hears = false;
 
+	set_labels(&g->options.labels, ev->session);
 	for (size_t i = 0; i < g->n_apps; i++)
 		hears |= g->apps[i].hears_sessions;
 	if (!hears) {

@@ -167,3 +167,27 @@ test('the verbs of one session', async (t) => {
 	});
 	assert.ok(ended.body.closedAt);
 });
+
+test("a worker's labels are its sessions', for selectors, policies and events", async (t) => {
+	const house = await House.open(t);
+	const labels = { region: 'eu', 'a.b': 'c=d,e' };
+	const eu = await house.worker({ name: 'edge1', args: ['--label', 'region=eu', '--label', 'a.b=c=d,e'] });
+	const us = await house.worker({ name: 'edge2', args: ['--label', 'region=us'] });
+	const reader = await house.events('?type=connect&label=region=eu');
+	const policy = { select: { label: { region: 'eu' } }, ...altsvc };
+	assert.equal((await house.request('PUT', '/v1/policies/eu', policy)).status, 201);
+	const clients = [await house.client(eu), await house.client(us)];
+	const [chosen, ...more] = await until('the session', async () => {
+		const sessions = await house.sessions('?label=region%3Deu');
+		return sessions.length && sessions;
+	});
+	assert.deepEqual([more, chosen.labels, chosen.worker], [[], labels, 'edge1']);
+	assert.deepEqual((await reader.find('connect', () => true)).data.labels, labels);
+	assert.deepEqual((await house.sessions(`?label=${encodeURIComponent('a.b=c=d,e')}`)).map((s) => s.id), [chosen.id]);
+	await until('the policy', async () => (await house.sessions('?worker=edge1'))[0].policies[0].holds);
+	await until('both', async () => (await house.sessions()).length === clients.length);
+	assert.deepEqual((await house.sessions('?worker=edge2'))[0].policies.map((p) => [p.holds, p.why]), [[false, 'label']]);
+	const changed = await house.request('PATCH', `/v1/sessions/${chosen.id}/labels`, { region: 'us', 'a.b': null });
+	assert.deepEqual(changed.body, { labels: { region: 'us' } });
+	assert.deepEqual((await house.sessions('?label=region%3Dus')).length, 2);
+});
