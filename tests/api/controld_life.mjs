@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Daemon, binary, withDaemon } from './controld_support.mjs';
 import { FakeWorker, newBoot } from './fake_worker.mjs';
 
@@ -40,25 +40,6 @@ test('a hello that is wrong is answered with the member that is', () => withDaem
 	const result = await minimal.call('hello', { protocol: { min: 0, max: 7 }, name: 'minimal', boot: newBoot(), unknown: 1 });
 	assert.deepEqual(result, { protocol: 1, filter: { types: [] }, policies: [], accepting: true, runs: true });
 	assert.deepEqual(await names(daemon), ['minimal']);
-}));
-
-test('who speaks before hello, or not at all, or nonsense, is cut off', () => withDaemon([], {}, async (daemon) => {
-	const say = (octets) => new Promise((resolve) => {
-		const socket = net.connect(daemon.rpc);
-		let text = '';
-		socket.setEncoding('utf8').on('data', (data) => (text += data)).on('close', () => resolve(text)).on('error', () => {});
-		socket.write(octets);
-	});
-	const code = (text) => JSON.parse(text.split('\n')[0]).error.code;
-	const started = Date.now(), silent = say('');
-	assert.equal(code(await say('{"jsonrpc":"2.0","method":"event","params":{}}\n')), -32600);
-	assert.equal(code(await say('nonsense\n')), -32700);
-	assert.equal(code(await say('[]\n')), -32600);
-	assert.equal(code(await say('{"jsonrpc":"2.0","id":1,"id":2,"method":"hello"}\n')), -32700);
-	await say('x'.repeat(5 << 20)); // longer than a line may be, and no end of it
-	await silent;
-	assert.ok(Date.now() - started > 4000, `${Date.now() - started} ms`);
-	assert.equal((await daemon.get('/healthz')).status, 200);
 }));
 
 test('a second worker of a name is refused, unless it succeeds the first', () => withDaemon([], {}, async (daemon) => {
@@ -121,24 +102,6 @@ test('a lost worker: its pushes are unknown, its sessions out of reach, then gon
 	await new FakeWorker(daemon.rpc).start();
 	assert.equal((await daemon.get(`/v1/sessions/${id}`)).status, 404);
 	stream.close();
-}));
-
-test('a worker that does not answer: 503 for what needs it, nothing for the others', () => withDaemon([], {}, async (daemon) => {
-	const frozen = new FakeWorker(daemon.rpc, { handlers: { 'session.get': () => undefined, 'sessions.list': () => undefined,
-		'session.altsvc': () => undefined, 'worker.stats': () => undefined } });
-	const { id } = frozen.addSession(1);
-	await frozen.start();
-	const other = new FakeWorker(daemon.rpc, { name: 'other' });
-	other.addSession(1);
-	await other.start();
-	const slow = [daemon.get(`/v1/sessions/${id}`), daemon.get('/v1/sessions')];
-	assert.equal((await daemon.get('/v1/sessions?worker=other')).json.sessions.length, 1);
-	assert.equal((await daemon.get('/v1/workers/edge1')).status, 200);
-	assert.equal((await daemon.get('/metrics')).status, 200);
-	const push = await daemon.post(`/v1/sessions/${id}/altsvc`, { alt: 'x', timeout: 0.1 });
-	assert.deepEqual([push.json.timedOut, push.json.outcome], [true, 'queued']);
-	const [one, list] = await Promise.all(slow);
-	assert.deepEqual([one.status, list.status, list.json.detail], [503, 503, 'edge1']);
 }));
 
 test('kill -9: the sockets are taken over, unfinished pushes are adopted', async (t) => {
@@ -266,3 +229,43 @@ test('stopping answers who waits, and is quick', () => withDaemon([], {}, async 
 	assert.equal((await push).json.timedOut, true);
 	assert.equal((await get).status, 503);
 }));
+
+// The daemon waits for seconds, so these do it at once.
+describe('who lets the daemon wait', { concurrency: 2 }, () => {
+	test('a worker that does not answer: 503 for what needs it, nothing for the others', () => withDaemon([], {}, async (daemon) => {
+		const frozen = new FakeWorker(daemon.rpc, { handlers: { 'session.get': () => undefined, 'sessions.list': () => undefined,
+			'session.altsvc': () => undefined, 'worker.stats': () => undefined } });
+		const { id } = frozen.addSession(1);
+		await frozen.start();
+		const other = new FakeWorker(daemon.rpc, { name: 'other' });
+		other.addSession(1);
+		await other.start();
+		const slow = [daemon.get(`/v1/sessions/${id}`), daemon.get('/v1/sessions')];
+		assert.equal((await daemon.get('/v1/sessions?worker=other')).json.sessions.length, 1);
+		assert.equal((await daemon.get('/v1/workers/edge1')).status, 200);
+		assert.equal((await daemon.get('/metrics')).status, 200);
+		const push = await daemon.post(`/v1/sessions/${id}/altsvc`, { alt: 'x', timeout: 0.1 });
+		assert.deepEqual([push.json.timedOut, push.json.outcome], [true, 'queued']);
+		const [one, list] = await Promise.all(slow);
+		assert.deepEqual([one.status, list.status, list.json.detail], [503, 503, 'edge1']);
+	}));
+
+	test('who speaks before hello, or not at all, or nonsense, is cut off', () => withDaemon([], {}, async (daemon) => {
+		const say = (octets) => new Promise((resolve) => {
+			const socket = net.connect(daemon.rpc);
+			let text = '';
+			socket.setEncoding('utf8').on('data', (data) => (text += data)).on('close', () => resolve(text)).on('error', () => {});
+			socket.write(octets);
+		});
+		const code = (text) => JSON.parse(text.split('\n')[0]).error.code;
+		const started = Date.now(), silent = say('');
+		assert.equal(code(await say('{"jsonrpc":"2.0","method":"event","params":{}}\n')), -32600);
+		assert.equal(code(await say('nonsense\n')), -32700);
+		assert.equal(code(await say('[]\n')), -32600);
+		assert.equal(code(await say('{"jsonrpc":"2.0","id":1,"id":2,"method":"hello"}\n')), -32700);
+		await say('x'.repeat(5 << 20)); // longer than a line may be, and no end of it
+		await silent;
+		assert.ok(Date.now() - started > 4000, `${Date.now() - started} ms`);
+		assert.equal((await daemon.get('/healthz')).status, 200);
+	}));
+});

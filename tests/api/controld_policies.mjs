@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import path from 'node:path';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Daemon, withDaemon } from './controld_support.mjs';
 import { FakeWorker, RpcError } from './fake_worker.mjs';
 
@@ -215,37 +215,6 @@ test('dryRun says whom it would reach, and keeps nothing', () => withWorker(asyn
 	assert.equal(worker.held.size, 0);
 }));
 
-test('what was sent is taken back until clients have forgotten it', () => withWorker(async (daemon, worker) => {
-	const events = await daemon.events('?type=policy.changed');
-	await put(daemon, 'p', move({ alt: 'h2=":8000"; ma=2' }));
-	await worker.holds('p', (policy) => policy);
-	const sent = new Date();
-	worker.report('p', { matched: 3, pending: 1, received: 2 }, sent.toISOString());
-	await settled(worker);
-	const { json } = await daemon.get(url('p'));
-	assert.deepEqual(json.counts, { matched: 3, pending: 1, written: 0, received: 2, notSent: 0 });
-	assert.equal(json.lastSent, sent.toISOString());
-	assert.equal(Date.parse(json.clientsRememberUntil), sent.getTime() + 2000);
-	assert.deepEqual(json.workers, [{ worker: 'edge1', boot: worker.boot, holds: true }]);
-	const removed = await daemon.request('DELETE', url('p'));
-	assert.deepEqual([removed.status, removed.json.state], [200, 'retracting']);
-	const held = await worker.holds('p', (policy) => policy.retracting);
-	assert.equal(held.retracting, removed.json.retractingUntil);
-	assert.equal((await daemon.get('/v1/policies')).json.policies[0].state, 'retracting');
-	assert.equal((await daemon.request('DELETE', url('p'))).status, 200);
-	assert.equal((await patch(daemon, 'p', { paused: true })).status, 409);
-	// A session that was about to be told: it is remembered for longer.
-	const later = new Date(Date.parse(held.retracting) - 2000 + 500);
-	worker.report('p', {}, later.toISOString());
-	assert.equal((await worker.holds('p', (policy) => policy?.retracting !== held.retracting)).retracting,
-		new Date(later.getTime() + 2000).toISOString());
-	await worker.holds('p', (policy) => !policy);
-	assert.ok(Date.now() >= later.getTime() + 2000);
-	assert.equal((await daemon.get(url('p'))).status, 404);
-	assert.deepEqual((await events.take(3)).map(({ data }) => data.data.change), ['created', 'removed', 'gone']);
-	events.close();
-}));
-
 test('one that is being taken back can be put again', () => withWorker(async (daemon, worker) => {
 	await put(daemon, 'p', move());
 	await worker.holds('p', (policy) => policy);
@@ -271,21 +240,6 @@ test('ORIGIN cannot be taken back, and DELETE says so', () => withWorker(async (
 	await worker.holds('o', (policy) => !policy);
 }));
 
-test('an expired one is taken back by itself', () => withWorker(async (daemon, worker) => {
-	const events = await daemon.events('?type=policy.changed');
-	const expires = new Date(Date.now() + 1500).toISOString().replace('Z', '+00:00');
-	const { json } = await put(daemon, 'p', move({ expires, alt: 'h2=":8000"; ma=1' }));
-	assert.equal(json.expires, expires);
-	const held = await worker.holds('p', (policy) => policy);
-	assert.equal(held.expires, expires);
-	worker.report('p', { matched: 1, received: 1 }, new Date().toISOString());
-	const changes = (await events.take(3)).map(({ data }) => data.data);
-	assert.deepEqual(changes.map(({ change }) => change), ['created', 'expired', 'gone']);
-	assert.equal(changes[1].state, 'expired');
-	await worker.holds('p', (policy) => !policy);
-	events.close();
-}));
-
 test('a worker that is lost before it said what it sent may have sent it', () => withDaemon([], {}, async (daemon) => {
 	const hold = (worker, { policy }) => {
 		worker.held.set(policy.name, policy);
@@ -301,18 +255,6 @@ test('a worker that is lost before it said what it sent may have sent it', () =>
 	const { json } = await daemon.request('DELETE', url('p'));
 	assert.equal(json.state, 'retracting');
 	assert.ok(Date.parse(json.retractingUntil) - Date.now() > 500e3, json.retractingUntil);
-}));
-
-test('an expired one that reached nobody is gone at once', () => withWorker(async (daemon, worker) => {
-	const events = await daemon.events('?type=policy.changed');
-	await put(daemon, 'p', move({ expires: new Date(Date.now() + 2500).toISOString(), alt: 'h2=":8000"; ma=86400' }));
-	await worker.holds('p', (policy) => policy);
-	worker.report('p', {}, null);
-	const changes = (await events.take(2)).map(({ data }) => data.data);
-	assert.deepEqual(changes.map(({ change }) => change), ['created', 'expired']);
-	assert.equal((await daemon.get(url('p'))).status, 404);
-	await worker.holds('p', (policy) => !policy);
-	events.close();
 }));
 
 test('policies, their ETags and what is taken back outlive kill -9', async (t) => {
@@ -392,4 +334,65 @@ test('reading is for everybody, changing for administrators', async (t) => {
 	const options = await as('read', 'OPTIONS');
 	assert.equal(options.headers.allow, 'GET, HEAD, PUT, PATCH, DELETE, OPTIONS');
 	assert.equal((await as('admin', 'POST', move())).status, 405);
+});
+
+// Seconds have to go by, so they do for all of these at once.
+describe('what time brings', { concurrency: 3 }, () => {
+	test('what was sent is taken back until clients have forgotten it', () => withWorker(async (daemon, worker) => {
+		const events = await daemon.events('?type=policy.changed');
+		await put(daemon, 'p', move({ alt: 'h2=":8000"; ma=4' }));
+		await worker.holds('p', (policy) => policy);
+		const sent = new Date();
+		worker.report('p', { matched: 3, pending: 1, received: 2 }, sent.toISOString());
+		await settled(worker);
+		const { json } = await daemon.get(url('p'));
+		assert.deepEqual(json.counts, { matched: 3, pending: 1, written: 0, received: 2, notSent: 0 });
+		assert.equal(json.lastSent, sent.toISOString());
+		assert.equal(Date.parse(json.clientsRememberUntil), sent.getTime() + 4000);
+		assert.deepEqual(json.workers, [{ worker: 'edge1', boot: worker.boot, holds: true }]);
+		const removed = await daemon.request('DELETE', url('p'));
+		assert.deepEqual([removed.status, removed.json.state], [200, 'retracting']);
+		const held = await worker.holds('p', (policy) => policy.retracting);
+		assert.equal(held.retracting, removed.json.retractingUntil);
+		assert.equal((await daemon.get('/v1/policies')).json.policies[0].state, 'retracting');
+		assert.equal((await daemon.request('DELETE', url('p'))).status, 200);
+		assert.equal((await patch(daemon, 'p', { paused: true })).status, 409);
+		// A session that was about to be told: it is remembered for longer.
+		const later = new Date(Date.parse(held.retracting) - 4000 + 500);
+		worker.report('p', {}, later.toISOString());
+		assert.equal((await worker.holds('p', (policy) => policy?.retracting !== held.retracting)).retracting,
+			new Date(later.getTime() + 4000).toISOString());
+		await worker.holds('p', (policy) => !policy);
+		assert.ok(Date.now() >= later.getTime() + 4000);
+		assert.equal((await daemon.get(url('p'))).status, 404);
+		assert.deepEqual((await events.take(3)).map(({ data }) => data.data.change), ['created', 'removed', 'gone']);
+		events.close();
+	}));
+
+	test('an expired one is taken back by itself', () => withWorker(async (daemon, worker) => {
+		const events = await daemon.events('?type=policy.changed');
+		const expires = new Date(Date.now() + 4000).toISOString().replace('Z', '+00:00');
+		const { json } = await put(daemon, 'p', move({ expires, alt: 'h2=":8000"; ma=1' }));
+		assert.equal(json.expires, expires);
+		const held = await worker.holds('p', (policy) => policy);
+		assert.equal(held.expires, expires);
+		worker.report('p', { matched: 1, received: 1 }, new Date().toISOString());
+		const changes = (await events.take(3)).map(({ data }) => data.data);
+		assert.deepEqual(changes.map(({ change }) => change), ['created', 'expired', 'gone']);
+		assert.equal(changes[1].state, 'expired');
+		await worker.holds('p', (policy) => !policy);
+		events.close();
+	}));
+
+	test('an expired one that reached nobody is gone at once', () => withWorker(async (daemon, worker) => {
+		const events = await daemon.events('?type=policy.changed');
+		await put(daemon, 'p', move({ expires: new Date(Date.now() + 4000).toISOString(), alt: 'h2=":8000"; ma=86400' }));
+		await worker.holds('p', (policy) => policy);
+		worker.report('p', {}, null);
+		const changes = (await events.take(2)).map(({ data }) => data.data);
+		assert.deepEqual(changes.map(({ change }) => change), ['created', 'expired']);
+		assert.equal((await daemon.get(url('p'))).status, 404);
+		await worker.holds('p', (policy) => !policy);
+		events.close();
+	}));
 });
