@@ -77,7 +77,7 @@ struct events {
 #ifndef EVENT_HISTORY
 #define EVENT_HISTORY (1u << 22) /* seqs */
 #endif
-#define EVENT_MEMOS_MAX 16	 /* of up to a MiB each */
+#define EVENT_MEMOS_MAX 16 /* of up to a MiB each */
 
 /* A set of event types, and whose. */
 struct event_filter {
