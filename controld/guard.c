@@ -202,6 +202,8 @@ static int check_token(struct request *request, struct problem *ret_problem)
 		return refuse(request, STRANGERS_TOKEN, NULL, PROBLEM_TOKEN, ret_problem);
 	request->role = token->role;
 	snprintf(request->by, sizeof(request->by), "%s", token->name);
+	request->has_token = true;
+	memcpy(request->token, token->hash, sizeof(request->token));
 	return 0;
 }
 

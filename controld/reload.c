@@ -5,8 +5,8 @@
  * main.c calls it from the loop, with the command line of the start.
  *   1. the options are read anew, as at the start;
  *   2. the token file that they name is read;
- *   3. both are good: tokens, api-host, rpc-user and event-log-age are taken over; what else has
- *      changed needs a restart, and the log says which.
+ *   3. both are good: tokens (streams of those that are gone end), api-host, rpc-user and
+ *      event-log-age are taken over; what else has changed needs a restart, and the log says which.
  *
  * Failure modes: a mistake in either: the log says it, everything stays as it was.
  */
@@ -103,6 +103,7 @@ void reload(struct controld *controld, int argc, char **argv)
 		take_over(&controld->options, &wanted);
 		tokens_done(&controld->tokens);
 		controld->tokens = tokens;
+		streams_check_tokens(&controld->streams, &controld->tokens);
 		log_line("reload: done, %zu tokens", controld->tokens.count);
 	}
 	options_done(&wanted);

@@ -39,6 +39,8 @@ struct request {
 	bool has_body;
 	enum role role;
 	char by[TOKEN_NAME_MAX + 1]; /* who asks, for records */
+	bool has_token;
+	unsigned char token[TOKEN_HASH_SIZE];
 	bool head;
 	bool begun;
 	bool handled;

@@ -368,6 +368,13 @@ void streams_start(struct streams *streams, struct controld *controld)
 	streams->started = true;
 }
 
+static void end_with(struct stream *stream, const char *why)
+{
+	write_own(stream, stream->seq, EVENT_BOOKMARK, why);
+	stream->ended = true;
+	stream_resume(stream);
+}
+
 void streams_stop(struct streams *streams)
 {
 	if (!streams->started)
@@ -378,11 +385,18 @@ void streams_stop(struct streams *streams)
 	list_for_each(at, &streams->list) {
 		struct stream *stream = container_of(at, struct stream, link);
 
-		if (stream->ended)
-			continue;
-		write_own(stream, stream->seq, EVENT_BOOKMARK, "{\"reason\":\"stopping\"}");
-		stream->ended = true;
-		stream_resume(stream);
+		if (!stream->ended)
+			end_with(stream, "{\"reason\":\"stopping\"}");
+	}
+}
+
+void streams_check_tokens(struct streams *streams, const struct tokens *tokens)
+{
+	list_for_each(at, &streams->list) {
+		struct stream *stream = container_of(at, struct stream, link);
+
+		if (!stream->ended && stream->has_token && !tokens_by_hash(tokens, stream->token))
+			end_with(stream, "{\"reason\":\"token_gone\"}");
 	}
 }
 
@@ -398,6 +412,8 @@ struct stream *stream_new(struct request *request)
 	stream->connection = request->connection;
 	stream->from = request->from;
 	stream->from->stream = stream;
+	stream->has_token = request->has_token;
+	memcpy(stream->token, request->token, sizeof(stream->token));
 	stream->turn.go_on = on_turn;
 	stream->left = -1;
 	stream->position = stream->controld->events.next;

@@ -5,6 +5,7 @@
 #include "event_count.h"
 #include "list.h"
 #include "text.h"
+#include "tokens.h"
 #include "turns.h"
 
 #include <stdbool.h>
@@ -50,6 +51,8 @@ struct stream {
 	bool suspended;
 	bool ended; /* when out is sent */
 	bool gone;  /* the client is */
+	bool has_token;
+	unsigned char token[TOKEN_HASH_SIZE]; /* that it was opened with */
 };
 
 /* Every open event stream. */
@@ -74,6 +77,9 @@ void streams_start(struct streams *streams, struct controld *controld);
 
 /* Tell every reader that the daemon goes, and end its stream. */
 void streams_stop(struct streams *streams);
+
+/* Other tokens count from here on: those that were opened with one that is gone end. */
+void streams_check_tokens(struct streams *streams, const struct tokens *tokens);
 
 /* New events are visible. */
 void streams_wake(struct events *events);

@@ -180,16 +180,23 @@ void tokens_done(struct tokens *tokens)
 	*tokens = (struct tokens){0};
 }
 
-const struct token *tokens_find(const struct tokens *tokens, const char *bearer, size_t len)
+const struct token *tokens_by_hash(const struct tokens *tokens,
+				   const unsigned char hash[TOKEN_HASH_SIZE])
 {
 	const struct token *found = NULL;
-	unsigned char hash[32];
 
-	SHA256((const unsigned char *)bearer, len, hash);
 	for (size_t i = 0; i < tokens->count; i++) /* all of them: where it was says nothing */
-		if (CRYPTO_memcmp(hash, tokens->list[i].hash, sizeof(hash)) == 0)
+		if (CRYPTO_memcmp(hash, tokens->list[i].hash, TOKEN_HASH_SIZE) == 0)
 			found = &tokens->list[i];
 	return found;
+}
+
+const struct token *tokens_find(const struct tokens *tokens, const char *bearer, size_t len)
+{
+	unsigned char hash[TOKEN_HASH_SIZE];
+
+	SHA256((const unsigned char *)bearer, len, hash);
+	return tokens_by_hash(tokens, hash);
 }
 
 int token_new(enum role role, const char *name, char ret_token[TOKEN_TEXT_MAX], char *ret_line,

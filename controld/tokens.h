@@ -8,10 +8,11 @@ enum role { ROLE_NONE, ROLE_READ, ROLE_PUSH, ROLE_ADMIN }; /* each can do what t
 
 #define TOKEN_NAME_MAX 64
 #define TOKENS_MAX 1024
+#define TOKEN_HASH_SIZE 32
 
 struct token {
 	enum role role;
-	unsigned char hash[32]; /* SHA-256 of the token */
+	unsigned char hash[TOKEN_HASH_SIZE]; /* SHA-256 of the token */
 	char name[TOKEN_NAME_MAX + 1];
 };
 
@@ -29,6 +30,10 @@ void tokens_done(struct tokens *tokens);
 
 /* The token with this text, or NULL. Takes the same time for each text of a length. */
 const struct token *tokens_find(const struct tokens *tokens, const char *bearer, size_t len);
+
+/* The token with this hash, or NULL. */
+const struct token *tokens_by_hash(const struct tokens *tokens,
+				   const unsigned char hash[TOKEN_HASH_SIZE]);
 
 /* Draw a token: its text into ret_token, its line for the file (without a newline) into ret_line.
  */

@@ -200,6 +200,28 @@ test('tokens are read again on SIGHUP, and a bad file keeps the old ones', async
 	assert.equal((await daemon.get('/v1', { token: fresh.token })).status, 200);
 });
 
+test('an event stream ends when its token is gone, and no other one does', async () => {
+	const gone = Daemon.token('read', 'gone');
+	const before = fs.readFileSync(daemon.tokenFile, 'utf8').replace('nonsense\n', '');
+	fs.writeFileSync(daemon.tokenFile, `${before}${gone.line}\n`);
+	daemon.child.kill('SIGHUP');
+	await daemon.says('reload: done, 5 tokens');
+	const [theirs, ours, local] = await Promise.all([
+		daemon.events('?type=goaway', { token: gone.token }), daemon.events('?type=goaway', { token: daemon.tokens.read.token }),
+		daemon.events('?type=goaway'),
+	]);
+	fs.writeFileSync(daemon.tokenFile, before);
+	daemon.child.kill('SIGHUP');
+	const last = await theirs.next();
+	assert.deepEqual([last.event, last.data.data.reason, await theirs.next()], ['bookmark', 'token_gone', null]);
+	worker.event('goaway', id, { code: 7 });
+	for (const stream of [ours, local]) {
+		assert.equal((await stream.next()).data.data.code, 7);
+		stream.close();
+	}
+	assert.equal((await daemon.get('/v1/events', { token: gone.token })).status, 401);
+});
+
 test('sockets have the mode and role that was asked for', async (t) => {
 	const readOnly = path.join(daemon.dir, 'read.sock');
 	const other = Daemon.of(t, ['--api', `unix:${readOnly},role=read,mode=0600`]);

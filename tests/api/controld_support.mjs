@@ -154,10 +154,13 @@ export class Daemon {
 
 // Reads SSE or NDJSON; next() resolves with {id, event, data} or null at the end.
 export class EventStream {
-	static open(daemon, target, { headers = {}, ndjson = false } = {}) {
+	static open(daemon, target, { headers = {}, ndjson = false, token } = {}) {
+		const to = token ? { host: '127.0.0.1', port: daemon.port } : { socketPath: daemon.socketPath };
+		if (token)
+			headers = { Authorization: `Bearer ${token}`, ...headers };
 		return new Promise((resolve, reject) => {
 			const request = http.get({
-				socketPath: daemon.socketPath, path: target, agent: false,
+				...to, path: target, agent: false,
 				headers: { Accept: ndjson ? 'application/x-ndjson' : 'text/event-stream', ...headers },
 			}, (response) => resolve(new EventStream(request, response, ndjson)));
 			request.on('error', reject);
