@@ -59,6 +59,10 @@ enum event_id event_by_name(const char *name)
 
 	if (!name)
 		return EVENT_NONE;
+	for (i = 0; i < EVENT_CUSTOM; i++) {
+		if (events[i].name == name) /* of an event that is handed on */
+			return (enum event_id)i;
+	}
 	if (event_name_is_own(name))
 		return EVENT_CUSTOM;
 	for (i = 0; i < EVENT_CUSTOM; i++) {
@@ -358,12 +362,17 @@ int h2sess_emit_event(struct h2sess_emitter *e, const struct h2sess_event *ev)
 	struct h2sess_event own;
 	enum event_id id;
 
-	if (!e || !ev || open_struct_read(&own, sizeof(own), ev) < 0)
+	if (!e || !ev)
 		return H2SESS_EARGTYPE;
-	id = event_by_name(own.name);
+	if (ev->size != sizeof(own)) {
+		if (open_struct_read(&own, sizeof(own), ev) < 0)
+			return H2SESS_EARGTYPE;
+		ev = &own;
+	}
+	id = event_by_name(ev->name);
 	if (id == EVENT_NONE)
 		return H2SESS_EEVENT;
-	return emitter_emit(e, id, &own);
+	return emitter_emit(e, id, ev);
 }
 
 size_t h2sess_listener_count(const struct h2sess_emitter *e, const char *name)
