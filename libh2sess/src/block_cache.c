@@ -4,30 +4,9 @@
 
 #include "memory.h"
 
-#include <stdalign.h>
-#include <stdint.h>
 #include <string.h>
 
 #define NO_CLASS BLOCK_CLASSES
-
-struct block {
-	alignas(16) size_t class; /* NO_CLASS: never kept */
-	union {
-		size_t size;	    /* bytes that were asked for, while it is out without a class */
-		struct block *next; /* while it is kept */
-	};
-	alignas(16) uint8_t data[];
-};
-
-static size_t class_of(const struct block_cache *cache, size_t size)
-{
-	return size == 0 || size > BLOCK_MAX || cache->off ? NO_CLASS : (size - 1) / BLOCK_STEP;
-}
-
-static struct block *block_of(void *p)
-{
-	return (struct block *)((uint8_t *)p - sizeof(struct block));
-}
 
 static size_t room_of(size_t class)
 {
@@ -61,8 +40,10 @@ void block_cache_done(struct block_cache *cache)
 	}
 }
 
-static void *fresh(size_t class, size_t size)
+void *block_make(struct block_cache *cache, size_t size)
 {
+	size_t class =
+		size == 0 || size > BLOCK_MAX || cache->off ? NO_CLASS : block_class_of(size);
 	size_t whole = class == NO_CLASS ? size : (class + 1) * BLOCK_STEP;
 	struct block *block =
 		whole > SIZE_MAX - sizeof(*block) ? NULL : mem_alloc(sizeof(*block) + whole);
@@ -71,18 +52,6 @@ static void *fresh(size_t class, size_t size)
 		return NULL;
 	block->class = class;
 	block->size = size;
-	return block->data;
-}
-
-void *block_alloc(struct block_cache *cache, size_t size)
-{
-	size_t class = class_of(cache, size);
-	struct block *block = class == NO_CLASS ? NULL : cache->classes[class].free;
-
-	if (!block)
-		return fresh(class, size);
-	cache->classes[class].free = block->next;
-	cache->classes[class].room++;
 	return block->data;
 }
 
@@ -112,17 +81,7 @@ void *block_realloc(struct block_cache *cache, void *p, size_t size)
 	return moved;
 }
 
-void block_free(struct block_cache *cache, void *p)
+void block_end(struct block *block)
 {
-	struct block *block = p ? block_of(p) : NULL;
-
-	if (!p)
-		return;
-	if (block->class == NO_CLASS || !cache->classes[block->class].room) {
-		mem_free(block);
-		return;
-	}
-	block->next = cache->classes[block->class].free;
-	cache->classes[block->class].free = block;
-	cache->classes[block->class].room--;
+	mem_free(block);
 }
