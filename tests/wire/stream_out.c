@@ -268,6 +268,10 @@ static const struct wrong WRONG[] = {
 	{"keep-alive", "1", H2SESS_EHEADER},
 	{"upgrade", "h2c", H2SESS_EHEADER},
 	{"proxy-connection", "close", H2SESS_EHEADER},
+	{"http2-settings", "AAMAAABk", H2SESS_EHEADER},
+	{"te", "gzip", H2SESS_EHEADER},
+	{"content-type", "a\nb", H2SESS_EHEADER},
+	{"Content-Type", "text/plain", H2SESS_EHEADER},
 };
 
 static void wrong_headers(struct h2sess_stream *st)
