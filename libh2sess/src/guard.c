@@ -38,7 +38,7 @@ void guard_completed(struct guard *g, uint32_t burst)
 	add_tokens(g, TOKEN, burst);
 }
 
-void guard_bytes(struct guard *g, uint64_t total, uint64_t useful, uint64_t now_ms)
+void guard_received(struct guard *g, uint64_t octets, uint64_t now_ms)
 {
 	while (now_ms - g->halved_ms >= GUARD_FLOOD_HALF_MS) {
 		g->total_bytes /= 2;
@@ -47,8 +47,7 @@ void guard_bytes(struct guard *g, uint64_t total, uint64_t useful, uint64_t now_
 		if (!g->total_bytes && !g->useful_bytes)
 			g->halved_ms = now_ms;
 	}
-	g->total_bytes += total;
-	g->useful_bytes += useful;
+	g->total_bytes += octets;
 }
 
 bool guard_calm(const struct guard *g, uint32_t slack)

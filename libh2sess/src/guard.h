@@ -33,9 +33,13 @@ void guard_init(struct guard *g, uint32_t reset_burst, uint64_t now_ms);
 bool guard_reset(struct guard *g, uint32_t burst, uint32_t per_second, uint64_t now_ms);
 /* One request was completed. */
 void guard_completed(struct guard *g, uint32_t burst);
-/* Octets of frames that came, headers of 9 included; useful: those that carry what was asked for.
- */
-void guard_bytes(struct guard *g, uint64_t total, uint64_t useful, uint64_t now_ms);
+/* Octets came: frames and their headers. */
+void guard_received(struct guard *g, uint64_t octets, uint64_t now_ms);
+/* Some of those octets turned out to be useful, or an answer of ours was taken. */
+static inline void guard_useful(struct guard *g, uint64_t octets)
+{
+	g->useful_bytes += octets;
+}
 /* False when it is a flood. */
 bool guard_calm(const struct guard *g, uint32_t slack);
 

@@ -138,7 +138,7 @@ static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void 
 	struct h2sess_session *s = user;
 
 	(void)ng;
-	guard_bytes(&s->guard, 0, useful_octets(s, hd), loop_now(s->loop));
+	guard_useful(&s->guard, useful_octets(s, hd));
 	if (hd->type != NGHTTP2_HEADERS)
 		return 0;
 	if (!s->header_since)
@@ -237,7 +237,7 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const u
 	struct pending_event *p;
 
 	(void)flags;
-	guard_bytes(&s->guard, 0, len, loop_now(s->loop));
+	guard_useful(&s->guard, len);
 	if (!st || st->destroyed)
 		return nghttp2_session_consume(ng, id, len) < 0 ? FAIL : 0;
 	p = record(s, PENDING_DATA, st);
@@ -262,8 +262,6 @@ static int record_request(struct h2sess_session *s, const nghttp2_frame *frame,
 	s->memory += st->request.bytes;
 	st->announced = true;
 	st->end_after_headers = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
-	atomic_fetch_add_explicit(&s->loop->server->counters.streams_total, 1,
-				  memory_order_relaxed);
 	return 0;
 }
 
@@ -420,7 +418,7 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
 	(void)ng;
 	switch (frame->hd.type) {
 	case NGHTTP2_DATA:
-		guard_bytes(&s->guard, 0, frame->hd.length, loop_now(s->loop));
+		guard_useful(&s->guard, frame->hd.length);
 		s->progress_bytes += frame->hd.length;
 		note_response(s, &frame->hd);
 		return 0;

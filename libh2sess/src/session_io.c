@@ -98,6 +98,13 @@ static void count_bytes(struct h2sess_session *s)
 	s->bytes_counted_out = s->conn->produced;
 }
 
+static void count_requests(struct h2sess_session *s, uint64_t n)
+{
+	if (n)
+		atomic_fetch_add_explicit(&s->loop->server->counters.streams_total, n,
+					  memory_order_relaxed);
+}
+
 /* A GOAWAY by hand, for errors at which nghttp2 just stops. */
 static void write_goaway(struct h2sess_session *s, uint32_t code)
 {
@@ -209,17 +216,20 @@ static void check_ledgers(struct h2sess_session *s)
 void session_receive(struct h2sess_session *s, const uint8_t *data, size_t len)
 {
 	size_t failures = s->loop->memory.failures;
+	uint64_t requests;
 	ssize_t n;
 
 	if (!s->open)
 		return;
-	guard_bytes(&s->guard, len, 0, loop_now(s->loop));
+	guard_received(&s->guard, len, loop_now(s->loop));
 	s->heard_at = loop_now(s->loop);
 	s->keepalive_sent_at = 0;
 	s->loop->read_ns = 0;
 	do {
 		s->paused = false;
+		requests = s->streams_total;
 		n = nghttp2_session_mem_recv(s->ng, data, len);
+		count_requests(s, s->streams_total - requests);
 		if (s->loop->memory.failures != failures)
 			n = NGHTTP2_ERR_NOMEM; /* nghttp2 may go on, deaf, with no GOAWAY */
 		session_dispatch(s);

@@ -244,7 +244,7 @@ static void submit(struct h2sess_session *s, struct push *p, bool flushing)
 
 static void submit_all(struct h2sess_session *s, bool flushing)
 {
-	if (!s->ng || s->destroyed || conn_blocked(s->conn))
+	if (list_empty(&s->pushes) || !s->ng || s->destroyed || conn_blocked(s->conn))
 		return;
 	while (!list_empty(&s->pushes))
 		submit(s, container_of(s->pushes.next, struct push, link), flushing);
