@@ -162,24 +162,19 @@ static void on_check(uv_check_t *check)
 
 /* ---- pending events -------------------------------------------------------------------------- */
 
-struct pending_event *loop_pending_add(struct loop *loop)
+int loop_pending_grow(struct loop *loop)
 {
+	size_t cap = loop->cap_pending ? 2 * loop->cap_pending : PENDING_FIRST;
 	struct pending_event *pending;
-	size_t cap;
 
-	if (loop->n_pending == loop->cap_pending) {
-		cap = loop->cap_pending ? 2 * loop->cap_pending : PENDING_FIRST;
-		if (cap > PENDING_MAX)
-			return NULL;
-		pending = mem_realloc(loop->pending, cap * sizeof(*pending));
-		if (!pending)
-			return NULL;
-		loop->pending = pending;
-		loop->cap_pending = cap;
-	}
-	pending = &loop->pending[loop->n_pending++];
-	memset(pending, 0, sizeof(*pending));
-	return pending;
+	if (cap > PENDING_MAX)
+		return H2SESS_ELIMIT;
+	pending = mem_realloc(loop->pending, cap * sizeof(*pending));
+	if (!pending)
+		return H2SESS_ENOMEM;
+	loop->pending = pending;
+	loop->cap_pending = cap;
+	return 0;
 }
 
 size_t loop_sessions_after(struct loop *loop, uint64_t after_n, struct h2sess_session **ret,

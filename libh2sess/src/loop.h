@@ -136,8 +136,20 @@ void loop_wake(struct loop *loop);
 size_t loop_sessions_after(struct loop *loop, uint64_t after_n, struct h2sess_session **ret,
 			   size_t max);
 
-/* Room for one more pending event, zeroed, or NULL. */
-struct pending_event *loop_pending_add(struct loop *loop);
+/* Returns 0, H2SESS_ELIMIT, H2SESS_ENOMEM. */
+int loop_pending_grow(struct loop *loop);
+/* One more event of the stream, which may be NULL, or NULL: no memory. kind: enum pending_kind */
+static inline struct pending_event *loop_pending_add(struct loop *loop, int kind,
+						     struct h2sess_stream *st)
+{
+	struct pending_event *p;
+
+	if (loop->n_pending == loop->cap_pending && loop_pending_grow(loop) < 0)
+		return NULL;
+	p = &loop->pending[loop->n_pending++];
+	*p = (struct pending_event){.kind = (uint8_t)kind, .stream = st};
+	return p;
+}
 
 /* There is work for the end of the turn: the loop must not wait for its descriptors. */
 void loop_go_again(struct loop *loop);

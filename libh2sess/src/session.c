@@ -488,6 +488,7 @@ static void finish_streams(struct h2sess_session *s)
 		}
 		stream_finish(st);
 	}
+	s->recent = NULL;
 	s->n_streams = 0;
 }
 

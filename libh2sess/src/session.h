@@ -163,8 +163,9 @@ struct h2sess_session {
 	struct guard guard;
 	uint32_t awaited_acks;		     /* PING and SETTINGS of ours that have left */
 	struct h2sess_stream *header_stream; /* whose header block is coming; may be NULL */
-	void *table;			     /* of session_memory.h; may be NULL */
-	bool table_used;		     /* since its page was last given back */
+	struct h2sess_stream *recent; /* that nghttp2 spoke of last, and has open; may be NULL */
+	void *table;		      /* of session_memory.h; may be NULL */
+	bool table_used;	      /* since its page was last given back */
 	uint64_t memory; /* bytes that the peer makes us hold: headers and write buffers */
 
 	uint64_t created_ms;	    /* Unix time */

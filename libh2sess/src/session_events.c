@@ -53,6 +53,8 @@ static void on_stream(struct h2sess_session *s, const struct pending_event *p)
 		session_policy_request(s);
 	stream_emit(st, EVENT_STREAM, &ev);
 	look_at_requests(s);
+	if (st->end_after_headers && !s->destroyed)
+		stream_receive_end(st);
 }
 
 static void on_data(struct h2sess_session *s, const struct pending_event *p)

@@ -29,13 +29,7 @@
 static struct pending_event *record(struct h2sess_session *s, enum pending_kind kind,
 				    struct h2sess_stream *st)
 {
-	struct pending_event *p = loop_pending_add(s->loop);
-
-	if (!p)
-		return NULL;
-	p->kind = (uint8_t)kind;
-	p->stream = st;
-	return p;
+	return loop_pending_add(s->loop, kind, st);
 }
 
 /* Record an event with a copy of data. Returns 0 or FAIL. */
@@ -72,9 +66,17 @@ static int record_limit(struct h2sess_session *s, enum limit_id limit, uint32_t 
 	return 0;
 }
 
-static struct h2sess_stream *find(nghttp2_session *ng, int32_t id)
+/* What comes next is mostly of the stream that was spoken of last. */
+static struct h2sess_stream *find(struct h2sess_session *s, int32_t id)
 {
-	return nghttp2_session_get_stream_user_data(ng, id);
+	struct h2sess_stream *st = s->recent;
+
+	if (st && st->id == id)
+		return st;
+	st = nghttp2_session_get_stream_user_data(s->ng, id);
+	if (st)
+		s->recent = st;
+	return st;
 }
 
 /* A stream was reset, by the peer or through its fault. */
@@ -163,6 +165,7 @@ static int begin_request(struct h2sess_session *s, int32_t id)
 	s->last_stream_id = id;
 	s->n_streams++;
 	nghttp2_session_set_stream_user_data(s->ng, id, st);
+	s->recent = st;
 	s->header_stream = st;
 	s->table_used = true;
 	return 0;
@@ -184,23 +187,31 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
 {
 	struct h2sess_session *s = user;
 
+	(void)ng;
 	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
 		return begin_request(s, frame->hd.stream_id);
-	return begin_trailers(s, find(ng, frame->hd.stream_id));
+	return begin_trailers(s, find(s, frame->hd.stream_id));
 }
 
 /* What the session wants to know of a request, as its fields pass by. */
-static int note_field(struct h2sess_session *s, const nghttp2_vec *name, const nghttp2_vec *value)
+static int note_field(struct h2sess_session *s, const struct h2sess_header *field)
 {
-	if (name->len == 8 && memcmp(name->base, "alt-used", 8) == 0) {
+	if (field->name_len == 8 && memcmp(field->name, "alt-used", 8) == 0) {
 		s->alt_used++;
 		atomic_fetch_add(&s->loop->server->counters.alt_used, 1);
 	}
-	if (s->user_agent_known || name->len != 10 || memcmp(name->base, "user-agent", 10) != 0)
+	if (s->user_agent_known || field->name_len != 10 ||
+	    memcmp(field->name, "user-agent", 10) != 0)
 		return 0;
 	s->user_agent_known = true;
-	s->user_agent = mem_strndup((const char *)value->base, value->len);
+	s->user_agent = mem_strndup(field->value, field->value_len);
 	return s->user_agent ? 0 : FAIL;
+}
+
+static int refuse_field(struct h2sess_session *s, enum limit_id limit)
+{
+	server_count_limit(s->loop->server, limit);
+	return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name,
@@ -210,30 +221,27 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rc
 	const struct h2sess_limits *limits = server_limits(s->loop->server);
 	struct h2sess_stream *st = s->header_stream;
 	struct header_list *list;
-	nghttp2_vec name_vec = nghttp2_rcbuf_get_buf(name);
-	nghttp2_vec value_vec = nghttp2_rcbuf_get_buf(value);
+	const struct h2sess_header *field;
 
 	(void)ng;
 	if (!st || st->id != frame->hd.stream_id)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	list = st->trailers ? st->trailers : &st->request;
-	list->bytes += name_vec.len + value_vec.len + 32;
-	if (list->bytes > limits->max_header_list_size || list->n >= limits->max_header_pairs) {
-		server_count_limit(s->loop->server, list->n >= limits->max_header_pairs
-							    ? LIMIT_max_header_pairs
-							    : LIMIT_max_header_list_size);
-		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	}
-	if (!st->trailers && note_field(s, &name_vec, &value_vec) < 0)
+	if (list->n >= limits->max_header_pairs)
+		return refuse_field(s, LIMIT_max_header_pairs);
+	field = header_list_add(list, name, value, flags);
+	if (!field)
 		return FAIL;
-	return header_list_add(list, name, value, &name_vec, &value_vec, flags) < 0 ? FAIL : 0;
+	if (list->bytes > limits->max_header_list_size)
+		return refuse_field(s, LIMIT_max_header_list_size);
+	return st->trailers ? 0 : note_field(s, field);
 }
 
 static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data,
 			 size_t len, void *user)
 {
 	struct h2sess_session *s = user;
-	struct h2sess_stream *st = find(ng, id);
+	struct h2sess_stream *st = find(s, id);
 	struct pending_event *p;
 
 	(void)flags;
@@ -256,7 +264,7 @@ static int record_request(struct h2sess_session *s, const nghttp2_frame *frame,
 
 	if (!p)
 		return FAIL;
-	p->flags = frame->hd.flags;
+	p->flags = frame->hd.flags; /* END_STREAM: the end, too */
 	s->user_agent_known = true;
 	s->streams_total++;
 	s->memory += st->request.bytes;
@@ -317,14 +325,17 @@ static int on_frame(struct h2sess_session *s, const nghttp2_frame *frame, struct
 static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
 	struct h2sess_session *s = user;
-	struct h2sess_stream *st = frame->hd.stream_id ? find(ng, frame->hd.stream_id) : NULL;
+	struct h2sess_stream *st = frame->hd.stream_id ? find(s, frame->hd.stream_id) : NULL;
 
+	(void)ng;
 	if (on_frame(s, frame, st) < 0)
 		return FAIL;
 	if (!st || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM) ||
 	    (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS))
 		return 0;
 	st->remote_end = true;
+	if (st->end_after_headers)
+		return 0; /* its `stream` and its `end` are one record */
 	return record(s, PENDING_END, st) ? 0 : FAIL;
 }
 
@@ -340,12 +351,13 @@ static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int
 static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void *user)
 {
 	struct h2sess_session *s = user;
-	struct h2sess_stream *st = find(ng, id);
+	struct h2sess_stream *st = find(s, id);
 	struct pending_event *p;
 
 	if (!st)
 		return 0;
 	nghttp2_session_set_stream_user_data(ng, id, NULL);
+	s->recent = NULL;
 	st->closed = true;
 	s->n_streams--;
 	stream_source_done(st);
@@ -362,7 +374,7 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void 
 
 static int on_rst_sent(struct h2sess_session *s, int32_t id)
 {
-	struct h2sess_stream *st = find(s->ng, id);
+	struct h2sess_stream *st = find(s, id);
 
 	return st && st->our_reset ? 0 : charge_reset(s);
 }
@@ -397,12 +409,15 @@ static void on_goaway_sent(struct h2sess_session *s, const nghttp2_goaway *frame
 /* A piece of a response has left: activity, and the end of our half of the stream, or not. */
 static void note_response(struct h2sess_session *s, const nghttp2_frame_hd *hd)
 {
-	struct h2sess_stream *st = find(s->ng, hd->stream_id);
+	struct h2sess_stream *st;
 
 	session_active(s);
+	if (!(hd->flags & NGHTTP2_FLAG_END_STREAM) && !s->stream_timeouts)
+		return;
+	st = find(s, hd->stream_id);
 	if (!st)
 		return;
-	st->active_at = loop_now(s->loop);
+	stream_active(st);
 	if (!(hd->flags & NGHTTP2_FLAG_END_STREAM))
 		return;
 	st->local_end = true;

@@ -213,7 +213,7 @@ static void on_streams(struct h2sess_session *s)
 
 		if (stream_due(st) > loop_now(s->loop))
 			continue;
-		st->active_at = loop_now(s->loop);
+		stream_active(st);
 		if (!stream_emit(st, EVENT_TIMEOUT, &ev))
 			h2sess_stream_close(st, H2SESS_CANCEL);
 		if (s->destroyed)

@@ -72,7 +72,7 @@ bool stream_emit(struct h2sess_stream *st, enum event_id id, struct h2sess_event
 {
 	struct h2sess_session *s = st->session;
 
-	st->active_at = loop_now(s->loop);
+	stream_active(st);
 	ev->stream = st;
 	ev->stream_id = st->id;
 	if (id == EVENT_STREAM)
@@ -86,8 +86,19 @@ bool stream_emit(struct h2sess_stream *st, enum event_id id, struct h2sess_event
 	return emitter_emit(&st->emitter, id, ev);
 }
 
-/* ---- the body comes in
- * --------------------------------------------------------------------------- */
+/* An event that says no more than how the stream ended, if at all. */
+static void emit_code(struct h2sess_stream *st, enum event_id id, int error)
+{
+	struct h2sess_event ev;
+
+	stream_active(st);
+	if (emitter_deaf(&st->emitter, id))
+		return;
+	ev = (struct h2sess_event){.error = error, .code = st->rst_code};
+	stream_emit(st, id, &ev);
+}
+
+/* ---- the body comes in ----------------------------------------------------------------------- */
 
 /* Give the peer its window back. */
 static void consume(struct h2sess_stream *st, size_t len)
@@ -148,10 +159,8 @@ static void emit_trailers(struct h2sess_stream *st)
 
 static void emit_request_end(struct h2sess_stream *st)
 {
-	struct h2sess_event ev = {0};
-
 	st->end_queued = false;
-	stream_emit(st, EVENT_END, &ev);
+	emit_code(st, EVENT_END, 0);
 }
 
 void stream_receive_trailers(struct h2sess_stream *st)
@@ -218,19 +227,16 @@ static void drop_inbox(struct h2sess_stream *st)
 void stream_finish(struct h2sess_stream *st)
 {
 	struct h2sess_server *srv = st->session->loop->server;
-	struct h2sess_event aborted = {.code = st->rst_code};
-	struct h2sess_event error = {.error = H2SESS_ESTREAMERROR, .code = st->rst_code};
-	struct h2sess_event end = {.code = st->rst_code};
 
 	st->closed = true;
 	if (!st->local_end && st->announced) {
 		st->aborted = true;
-		stream_emit(st, EVENT_ABORTED, &aborted);
+		emit_code(st, EVENT_ABORTED, 0);
 	}
 	st->destroyed = true;
 	if (st->rst_code != H2SESS_NO_ERROR && st->rst_code != H2SESS_CANCEL)
-		stream_emit(st, EVENT_ERROR, &error);
-	stream_emit(st, EVENT_CLOSE, &end);
+		emit_code(st, EVENT_ERROR, H2SESS_ESTREAMERROR);
+	emit_code(st, EVENT_CLOSE, 0);
 	if (st->announced && srv->stream_end)
 		srv->stream_end(st, srv->end_user);
 	stream_source_done(st);

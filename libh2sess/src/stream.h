@@ -3,24 +3,14 @@
 #define H2SESS_STREAM_H
 
 #include "emitter.h"
+#include "header_list.h"
 #include "list.h"
+#include "session.h"
 
 #include <nghttp2/nghttp2.h>
 
 #define STREAM_HIGH_WATER 65536 /* bytes: write() says wait */
 #define STREAM_LOW_WATER 16384	/* bytes: drain */
-#define HEADERS_INLINE 12	/* fields of a request without an allocation of their own */
-
-/* A header list as it came: nghttp2's own buffers, held. */
-struct header_list {
-	struct h2sess_header *fields; /* first[] or on the heap */
-	nghttp2_rcbuf **bufs;	      /* two a field */
-	size_t n;
-	size_t cap;
-	size_t bytes; /* RFC 9113 6.5.2: names, values and 32 a field */
-	struct h2sess_header first[HEADERS_INLINE];
-	nghttp2_rcbuf *first_bufs[2 * HEADERS_INLINE];
-};
 
 struct chunk {
 	struct list link; /* h2sess_stream.outbox or inbox */
@@ -80,7 +70,7 @@ struct h2sess_stream {
 	struct list inbox; /* struct chunk.link: body bytes that came while paused */
 	size_t inbox_bytes;
 
-	uint64_t active_at; /* loop_now() */
+	uint64_t active_at; /* loop_now(), where there is a timeout */
 	uint32_t timeout_ms;
 };
 
@@ -94,6 +84,12 @@ struct h2sess_stream *stream_new(struct h2sess_session *s, int32_t id);
 void stream_finish(struct h2sess_stream *st);
 /* Emit with the stream's and the session's members set. */
 bool stream_emit(struct h2sess_stream *st, enum event_id id, struct h2sess_event *ev);
+/* Something has happened on it: its timeout starts again. */
+static inline void stream_active(struct h2sess_stream *st)
+{
+	if (st->timeout_ms)
+		st->active_at = loop_now(st->session->loop);
+}
 /* Body bytes have come; borrowed. Returns 0, H2SESS_ENOMEM. */
 int stream_receive(struct h2sess_stream *st, const uint8_t *data, size_t len);
 /* The request is complete. */
@@ -108,15 +104,5 @@ ssize_t stream_read_source(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t
 			   uint32_t *flags, nghttp2_data_source *source, void *user);
 /* Let go of what the body still holds. */
 void stream_source_done(struct h2sess_stream *st);
-
-/* ---- header_list.c --------------------------------------------------------------------------- */
-
-/* The vectors are those of name and value. Returns 0, H2SESS_ENOMEM. */
-int header_list_add(struct header_list *list, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
-		    const nghttp2_vec *name_vec, const nghttp2_vec *value_vec, uint8_t flags);
-void header_list_init(struct header_list *list);
-void header_list_done(struct header_list *list);
-const struct h2sess_header *header_list_find(const struct header_list *list, const char *name,
-					     size_t name_len);
 
 #endif

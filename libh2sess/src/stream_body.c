@@ -26,12 +26,8 @@
 
 static void record(struct h2sess_stream *st, enum pending_kind kind)
 {
-	struct pending_event *p = loop_pending_add(st->session->loop);
-
-	if (!p)
-		return; /* the listener waits in vain; the session's timers bound that */
-	p->kind = (uint8_t)kind;
-	p->stream = st;
+	/* without memory the listener waits in vain; the session's timers bound that */
+	loop_pending_add(st->session->loop, kind, st);
 }
 
 static size_t take_chunk(struct h2sess_stream *st, uint8_t *buf, size_t len)
@@ -116,6 +112,7 @@ ssize_t stream_read_source(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t
 	(void)user;
 	if (st->destroyed)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	st->session->recent = st; /* the DATA frame's callbacks follow */
 	n = readers[st->source](st, buf, len, &eof);
 	if (n < 0) {
 		st->our_reset = true;
