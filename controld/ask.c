@@ -26,9 +26,7 @@ void ask_refuse_session(struct request *request, const char *session)
 		return;
 	}
 	object = problem_json(&problem);
-	json_object_set_new(object, "session", json_string(session));
-	json_object_set_new(object, "closedAt", json_string(ended->closed_at));
-	json_object_set_new(object, "reason", json_string(ended->reason));
+	history_tell(ended, object);
 	request_reply_problem_json(request, 410, object);
 }
 

@@ -34,10 +34,16 @@ void history_done(struct history *history)
 	table_done(&history->by_session, NULL);
 }
 
+static void copy_text(const json_t *text, const char *otherwise, char *ret, size_t room)
+{
+	snprintf(ret, room, "%s", json_is_string(text) ? json_string_value(text) : otherwise);
+	if (!utf8_valid(ret, strlen(ret))) /* cut inside a character */
+		snprintf(ret, room, "%s", otherwise);
+}
+
 void history_take(struct history *history, const char *session, const char *time,
 		  const json_t *data)
 {
-	const char *reason = json_string_value(json_object_get(data, "reason"));
 	struct ended *ended;
 
 	if (table_get(&history->by_session, session))
@@ -56,13 +62,21 @@ void history_take(struct history *history, const char *session, const char *time
 		return;
 	}
 	snprintf(ended->closed_at, sizeof(ended->closed_at), "%s", time);
-	snprintf(ended->reason, sizeof(ended->reason), "%s", reason ? reason : "closed");
-	if (!utf8_valid(ended->reason, strlen(ended->reason)))
-		snprintf(ended->reason, sizeof(ended->reason), "closed");
+	copy_text(json_object_get(data, "reason"), "closed", ended->reason, sizeof(ended->reason));
+	copy_text(json_object_get(data, "limit"), "", ended->limit, sizeof(ended->limit));
 	list_append(&history->list, &ended->link);
 }
 
 const struct ended *history_find(const struct history *history, const char *session)
 {
 	return table_get(&history->by_session, session);
+}
+
+void history_tell(const struct ended *ended, json_t *object)
+{
+	json_object_set_new(object, "session", json_string(ended->session));
+	json_object_set_new(object, "closedAt", json_string(ended->closed_at));
+	json_object_set_new(object, "reason", json_string(ended->reason));
+	if (ended->limit[0])
+		json_object_set_new(object, "limit", json_string(ended->limit));
 }

@@ -16,6 +16,7 @@ struct ended {
 	char *session;
 	char closed_at[40];
 	char reason[64];
+	char limit[32]; /* that ended it, or "" */
 };
 
 struct history {
@@ -30,6 +31,9 @@ void history_done(struct history *history);
 /* A close event of a session came. event is the whole object. */
 void history_take(struct history *history, const char *session, const char *time,
 		  const json_t *data);
+
+/* When and why it ended, into a problem document. */
+void history_tell(const struct ended *ended, json_t *object);
 
 const struct ended *history_find(const struct history *history, const char *session);
 

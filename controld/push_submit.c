@@ -66,11 +66,8 @@ static void take_error(struct pushes *pushes, struct push *push, struct push_par
 		problem = problem_of(PROBLEM_SESSION_ENDED, "session", NULL);
 	push->first_problem = problem_json(&problem);
 	push->problem_status = problem.status;
-	if (problem.status == 410 && ended) {
-		json_object_set_new(push->first_problem, "session", json_string(push->session));
-		json_object_set_new(push->first_problem, "closedAt", json_string(ended->closed_at));
-		json_object_set_new(push->first_problem, "reason", json_string(ended->reason));
-	}
+	if (problem.status == 410 && ended)
+		history_tell(ended, push->first_problem);
 }
 
 static bool is_refused(const struct push *push)

@@ -100,6 +100,8 @@ static json_t *close_data(const struct h2sess_event *ev)
 	ok &= value_put(object, "createdAt", value_time(facts.created_ms));
 	ok &= value_put(object, "streams", json_integer((json_int_t)facts.streams_total));
 	ok &= value_put(object, "peer", session_json_peer(ev->session));
+	if (facts.limit)
+		ok &= value_put(object, "limit", json_string(facts.limit));
 	return value_if(ok, object);
 }
 

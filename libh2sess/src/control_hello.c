@@ -156,16 +156,12 @@ json_t *control_hello(struct h2sess_control *control)
 
 static json_t *limit_counts(struct h2sess_server *srv)
 {
-	static const char *const names[LIMITS] = {
-#define X(field, value, unit, counter, text) [LIMIT_##field] = (counter),
-#include <h2sess/limits.def>
-#undef X
-	};
 	json_t *object = json_object();
 	bool ok = object != NULL;
 
 	for (int i = 0; i < LIMITS; i++)
-		ok &= put_number(object, names[i], atomic_load(&srv->counters.limits[i]));
+		ok &= put_number(object, server_limit_counter((enum limit_id)i),
+				 atomic_load(&srv->counters.limits[i]));
 	return value_if(ok, object);
 }
 

@@ -100,6 +100,7 @@ static inline const struct h2sess_limits *server_limits(const struct h2sess_serv
 
 /* A limit was reached. Any thread. */
 void server_count_limit(struct h2sess_server *srv, enum limit_id limit);
+const char *server_limit_counter(enum limit_id limit); /* its name */
 void server_log(struct h2sess_server *srv, int level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -28,17 +28,21 @@ void server_count_limit(struct h2sess_server *srv, enum limit_id limit)
 	atomic_fetch_add_explicit(&srv->counters.limits[limit], 1, memory_order_relaxed);
 }
 
-uint64_t h2sess_server_limit_count(struct h2sess_server *srv, const char *counter)
+const char *server_limit_counter(enum limit_id limit)
 {
 	static const char *const names[] = {
 #define X(field, value, unit, counter, text) counter,
 #include <h2sess/limits.def>
 #undef X
 	};
-	size_t i;
 
-	for (i = 0; i < LIMITS && counter; i++) {
-		if (strcmp(names[i], counter) == 0)
+	return names[limit];
+}
+
+uint64_t h2sess_server_limit_count(struct h2sess_server *srv, const char *counter)
+{
+	for (int i = 0; i < LIMITS && counter; i++) {
+		if (strcmp(server_limit_counter((enum limit_id)i), counter) == 0)
 			return atomic_load(&srv->counters.limits[i]);
 	}
 	return UINT64_MAX;

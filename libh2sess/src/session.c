@@ -162,12 +162,18 @@ void session_fail(struct h2sess_session *s, int error, uint32_t code)
 	loop_go_again(s->loop);
 }
 
-void session_limit(struct h2sess_session *s, int limit, uint32_t code)
+void session_end_by(struct h2sess_session *s, int limit, int error, uint32_t code)
 {
 	if (s->destroyed)
 		return;
 	server_count_limit(s->loop->server, (enum limit_id)limit);
-	session_fail(s, limit == LIMIT_flood_slack ? H2SESS_EFLOOD : H2SESS_ELIMIT, code);
+	s->ended_by = (uint8_t)(limit + 1);
+	session_fail(s, error, code);
+}
+
+void session_limit(struct h2sess_session *s, int limit, uint32_t code)
+{
+	session_end_by(s, limit, limit == LIMIT_flood_slack ? H2SESS_EFLOOD : H2SESS_ELIMIT, code);
 }
 
 void session_mark_pushing(struct h2sess_session *s)

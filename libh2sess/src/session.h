@@ -61,7 +61,8 @@ struct session_facts {
 	const char *user_agent; /* of the first request; NULL before, or without */
 	uint64_t alt_used;
 	uint64_t misdirected;
-	int close_error; /* H2SESS_E..., 0 */
+	int close_error;   /* H2SESS_E..., 0 */
+	const char *limit; /* counter of the limit that ended it, or NULL */
 	uint32_t close_code;
 };
 
@@ -144,6 +145,7 @@ struct h2sess_session {
 	X509 *certificate; /* ours, that its TLS holds; NULL: cleartext, or no session yet, or any more */
 	bool barrier_flying;
 	bool close_at_barrier; /* of a drain: its second phase begins with the barrier's answer */
+	uint8_t ended_by;      /* 1 + enum limit_id of the limit that ended it; 0: none did */
 
 	struct list pushed; /* struct session_pushed.link */
 	size_t n_pushed;
@@ -211,6 +213,8 @@ void session_finish(struct h2sess_session *s);
 void session_fail(struct h2sess_session *s, int error, uint32_t code);
 /* A limit was reached by this session's peer: count it, and end the session. */
 void session_limit(struct h2sess_session *s, int limit, uint32_t code);
+/* The same with an error of its own, 0: none. */
+void session_end_by(struct h2sess_session *s, int limit, int error, uint32_t code);
 uint64_t session_number(const struct h2sess_session *s);
 /* No session that has begun by now has a higher one. Any thread. */
 uint64_t session_last_number(void);

@@ -291,6 +291,7 @@ void session_facts(const struct h2sess_session *s, struct session_facts *ret)
 	ret->alt_used = s->alt_used;
 	ret->misdirected = s->misdirected;
 	ret->close_error = s->error;
+	ret->limit = s->ended_by ? server_limit_counter((enum limit_id)(s->ended_by - 1)) : NULL;
 	ret->close_code = s->code;
 }
 

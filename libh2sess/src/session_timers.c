@@ -141,8 +141,7 @@ static void on_settings(struct h2sess_session *s)
 
 static void on_idle(struct h2sess_session *s)
 {
-	server_count_limit(s->loop->server, LIMIT_idle_timeout_ms);
-	session_fail(s, 0, H2SESS_NO_ERROR);
+	session_end_by(s, LIMIT_idle_timeout_ms, 0, H2SESS_NO_ERROR);
 }
 
 /* Bytes have moved since the stall was seen: the clock starts again. */
@@ -172,8 +171,7 @@ static void on_keepalive(struct h2sess_session *s)
 	static const uint8_t payload[H2SESS_PING_LENGTH] = "h2sess?";
 
 	if (s->keepalive_sent_at) {
-		server_count_limit(s->loop->server, LIMIT_keepalive_timeout_ms);
-		session_fail(s, H2SESS_ETIMEOUT, H2SESS_NO_ERROR);
+		session_end_by(s, LIMIT_keepalive_timeout_ms, H2SESS_ETIMEOUT, H2SESS_NO_ERROR);
 		return;
 	}
 	server_count_limit(s->loop->server, LIMIT_keepalive_ms);

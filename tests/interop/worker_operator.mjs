@@ -10,6 +10,7 @@ import net from 'node:net';
 import { join } from 'node:path';
 import test from 'node:test';
 import tls from 'node:tls';
+import { RawClient } from './raw_client.mjs';
 import { House, jsonLines } from './support.mjs';
 import { build, certificate, connect, ending, kill, killStranger, program, request, temporary, until, worker } from './worker_support.mjs';
 
@@ -314,6 +315,28 @@ test('two workers of one name: the newer is refused, says why, and serves all th
   const session = connect(t, w.ready.listen[0].port, { plain: true });
   assert.equal((await request(session, { ':path': '/' })).headers[':status'], 200);
   assert.equal((await house.get('/v1/workers')).body.workers.length, 1);
+});
+
+test('a session that a limit ended says which, in its close event and in the 410', async (t) => {
+  const house = await House.open(t);
+  const rows = [
+    [['keepalive_ms=200', 'keepalive_timeout_ms=200'], 'ERR_TIMEOUT', 'keepalive_timeout'],
+    [['idle_timeout_ms=300'], 'closed', 'idle_timeout'],
+    [['max_sessions=9'], 'closed', undefined],
+  ];
+  for (const [i, [limits, reason, limit]] of rows.entries()) {
+    const worker = await house.worker({ name: `limits${i}`, args: limits.flatMap((one) => ['--limit', one]) });
+    const reader = await house.events(`?type=connect,close&worker=limits${i}`);
+    const client = await RawClient.connect(worker.port); // answers no PING
+    t.after(() => client.socket.destroy());
+    const { session } = await reader.find('connect', (one) => one.type === 'connect');
+    if (!limit)
+      client.socket.destroy();
+    const close = await reader.find('close', (one) => one.type === 'close');
+    assert.deepEqual([close.session, close.data.reason, close.data.limit], [session, reason, limit]);
+    for (const answer of [await house.get(`/v1/sessions/${session}`), await house.post(`/v1/sessions/${session}/ping`, {})])
+      assert.deepEqual([answer.status, answer.body.session, answer.body.reason, answer.body.limit], [410, session, reason, limit]);
+  }
 });
 
 test('the files that a worker makes are not for everybody', async (t) => {
