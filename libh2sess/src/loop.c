@@ -149,6 +149,7 @@ static void on_prepare(uv_prepare_t *prepare)
 {
 	struct loop *loop = prepare->data;
 
+	loop->turn++;
 	loop->walks_busy = !list_empty(&loop->fanouts) && fanout_turn(loop);
 	if (loop->policies && policy_turn(loop))
 		loop->walks_busy = true;

@@ -49,6 +49,7 @@ struct loop {
 	bool started;
 	bool stopping;
 
+	uint64_t turn; /* counts up before each poll */
 	uv_async_t wakeup;
 	uv_prepare_t prepare;
 	uv_check_t check;

@@ -312,6 +312,15 @@ struct h2sess_session *h2sess_stream_session(const struct h2sess_stream *st)
 	return st->session;
 }
 
+uint64_t h2sess_stream_turn(const struct h2sess_stream *st, uint32_t *ret_thread)
+{
+	const struct loop *loop = st->session ? st->session->loop : NULL;
+
+	if (ret_thread)
+		*ret_thread = loop ? (uint32_t)loop->index : 0;
+	return loop ? loop->turn : 0;
+}
+
 const struct h2sess_header *h2sess_stream_headers(const struct h2sess_stream *st, size_t *ret_n)
 {
 	if (ret_n)

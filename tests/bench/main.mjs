@@ -6,10 +6,11 @@
 import { makeCertificate } from "./programs.mjs";
 import { rows as api } from "./api.mjs";
 import { rows as fanout } from "./fanout.mjs";
+import { rows as files } from "./files.mjs";
 import { rows as requests } from "./requests.mjs";
 import { rows as sessions } from "./sessions.mjs";
 
-const rows = [...requests, ...sessions, ...fanout, ...api];
+const rows = [...requests, ...files, ...sessions, ...fanout, ...api];
 const wanted = (process.env.BENCH ?? "").split(",").filter(Boolean);
 const chosen = rows.filter(({ name }) => !wanted.length || wanted.some((prefix) => name.startsWith(prefix)));
 

@@ -7,6 +7,7 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import fs from "node:fs";
+import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import readline from "node:readline";
@@ -137,11 +138,24 @@ async function readyFile(child, file) {
 
 let count = 0;
 
-export async function startWorker({ tls = true, body = 12, args = [], control } = {}) {
+// A server of somebody else that listens on that port. It runs as one process.
+export async function startForeign(name, args, port) {
+  const child = start(0, name, args);
+  await until(name, () => new Promise((resolve, reject) => {
+    if (child.exitCode !== null) reject(new Error(child.complaint()));
+    const socket = net.connect(port, "127.0.0.1");
+    socket.on("connect", () => { socket.destroy(); resolve(true); }).on("error", () => resolve(false));
+  }));
+  return server(child, name, [port]);
+}
+
+// With an app of this directory that answers from memory, unless another one is named.
+export async function startWorker({ tls = true, body = 12, args = [], control,
+  app = `${path.resolve(build, "tests/bench/answer.so")}:${body}` } = {}) {
   const file = path.join(dir, `worker-${++count}.json`);
   const child = start(0, path.join(build, "bin/h2sess-worker"), [
     ...(tls ? ["--listen", "127.0.0.1:0", "--cert", cert, "--key", key] : ["--listen-h2c", "127.0.0.1:0"]),
-    "--app", `${path.resolve(build, "tests/bench/answer.so")}:${body}`, "--name", `bench-${count}`,
+    "--app", app, "--name", `bench-${count}`,
     "--ready-file", file, ...(control ? ["--control", control] : []), ...args]);
   const ready = await readyFile(child, file);
   return server(child, "h2sess-worker", [ready.listen[0].port]);

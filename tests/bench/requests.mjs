@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Rows "requests": server CPU for 100,000 GETs by h2load, against bare, and the peers that are installed.
+// Rows "requests": server CPU for 100,000 GETs by h2load, against bare.
 
 import { load, startPeer, startWorker, stopAll } from "./programs.mjs";
 import { cpuOf, interleave, medians, quick, ratio, result } from "./measure.mjs";

@@ -154,6 +154,18 @@ static void state_of(struct h2sess_stream *st)
 	h2sess_stream_end(st, NULL, 0);
 }
 
+static void turn_of(struct h2sess_stream *st)
+{
+	uint32_t thread = 99;
+	char name[24];
+
+	snprintf(name, sizeof(name), "turn %d", (int)h2sess_stream_id(st));
+	number_set(name, (long)h2sess_stream_turn(st, &thread));
+	number_set("same", h2sess_stream_turn(st, NULL) == h2sess_stream_turn(st, &thread));
+	number_set("thread", thread);
+	h2sess_stream_end(st, NULL, 0);
+}
+
 static const struct route ROUTES[] = {
 	{"/hold", hold},
 	{"/echo", echo},
@@ -168,6 +180,7 @@ static const struct route ROUTES[] = {
 	{"/timeout", timeout_soon},
 	{"/abort", watch_abort},
 	{"/state", state_of},
+	{"/turn", turn_of},
 	{NULL, NULL},
 };
 
@@ -607,6 +620,40 @@ static void the_streams_state(void **state)
 	client_free(c);
 }
 
+/* Two requests in one packet: one turn. The next request comes in another one. */
+static void a_turn_is_of_all_that_was_read(void **state)
+{
+	static const struct field fields[] = {{":method", "GET"},
+					      {":scheme", "http"},
+					      {":path", "/turn"},
+					      {":authority", "example.org"}};
+	struct client *c = *state;
+	uint8_t packet[512];
+	struct response r;
+	size_t at = 0;
+	uint32_t id;
+
+	for (id = 1; id <= 3; id += 2) {
+		size_t len = client_encode(packet + at + 9, sizeof(packet) - at - 9, fields, 4);
+		const uint8_t head[9] = {0, 0, (uint8_t)len, 1, 5 /* END_STREAM, END_HEADERS */, 0,
+					 0, 0, (uint8_t)id};
+
+		memcpy(packet + at, head, sizeof(head));
+		at += sizeof(head) + len;
+	}
+	client_fence(c);
+	client_send(c, packet, at);
+	c->next_stream_id = 5;
+	client_await_response(c, 3, &r);
+	response_done(&r);
+	client_check_get(c, "/turn", 200);
+	assert_int_equal(number_get("turn 1"), number_get("turn 3"));
+	assert_true(number_get("turn 5") > number_get("turn 3"));
+	assert_true(number_get("turn 1") > 0);
+	assert_int_equal(number_get("thread"), 0);
+	assert_int_equal(number_get("same"), 1);
+}
+
 /* ---- many streams ---------------------------------------------------------------------------- */
 
 static void a_hundred_at_once(void **state)
@@ -688,6 +735,7 @@ int main(void)
 		WITH_CLIENT(a_complete_stream_is_not_aborted),
 		WITH_CLIENT(a_stream_times_out),
 		WITH_CLIENT(the_streams_state),
+		WITH_CLIENT(a_turn_is_of_all_that_was_read),
 		WITH_CLIENT(a_hundred_at_once),
 		WITH_CLIENT(one_over_the_limit_is_refused),
 		WITH_CLIENT(thousands_after_each_other),

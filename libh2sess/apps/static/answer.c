@@ -23,7 +23,6 @@
 struct block {
 	struct h2sess_header fields[FIELDS_MAX];
 	size_t n;
-	char date[HTTP_DATE_SIZE];
 	char length[24];
 	char range[64];
 };
@@ -38,12 +37,24 @@ static void add(struct block *block, const char *name, const char *value)
 	};
 }
 
+/* Borrowed until the next second of this thread. */
+static const char *date_now(void)
+{
+	static _Thread_local char date[HTTP_DATE_SIZE];
+	static _Thread_local time_t second;
+	time_t now = time(NULL);
+
+	if (now != second)
+		http_date(now, date);
+	second = now;
+	return date;
+}
+
 static void begin(struct block *block, const char *status)
 {
 	block->n = 0;
 	add(block, ":status", status);
-	http_date(time(NULL), block->date);
-	add(block, "date", block->date);
+	add(block, "date", date_now());
 }
 
 static void add_length(struct block *block, int64_t length)
@@ -131,24 +142,22 @@ void answer_redirect(struct h2sess_stream *st, const char *prefix, size_t prefix
 /* ---- answers with a file --------------------------------------------------------------------- */
 
 /* What every answer about a file says of it. */
-static void add_validators(struct block *block, const struct file *file,
-			   const struct version *version)
+static void add_validators(struct block *block, const struct file *file)
 {
-	add(block, "etag", version->etag);
-	add(block, "last-modified", version->last_modified);
+	add(block, "etag", file->version.etag);
+	add(block, "last-modified", file->version.last_modified);
 	if (file->varies)
 		add(block, "vary", "accept-encoding");
 	if (file->cache_control)
 		add(block, "cache-control", file->cache_control);
 }
 
-static void answer_not_modified(struct h2sess_stream *st, const struct file *file,
-				const struct version *version)
+static void answer_not_modified(struct h2sess_stream *st, const struct file *file)
 {
 	struct block block;
 
 	begin(&block, "304");
-	add_validators(&block, file, version);
+	add_validators(&block, file);
 	check(st, h2sess_stream_respond(st, block.fields, block.n, H2SESS_RESPOND_END_STREAM));
 }
 
@@ -160,9 +169,32 @@ static void answer_not_satisfiable(struct h2sess_stream *st, const struct versio
 	answer_line(st, "416 Range Not Satisfiable", "content-range", range);
 }
 
-/* file->fd is -1 when the library has taken it. */
-static void answer_content(struct h2sess_stream *st, struct file *file,
-			   const struct version *version, bool part, int64_t offset, int64_t length)
+/* From memory, or from the descriptor, which the stream owns then. */
+static int respond_with(struct h2sess_stream *st, const struct block *block, struct file *file,
+			int64_t offset, int64_t length)
+{
+	struct reading_out *reading;
+	int r;
+
+	if (!file->content) {
+		r = h2sess_stream_respond_with_fd(st, block->fields, block->n, 0, file->fd, offset,
+						  length);
+		if (r >= 0)
+			file->fd = -1;
+		return r;
+	}
+	reading = content_read(file->content, offset, length);
+	if (!reading)
+		return H2SESS_ENOMEM;
+	r = h2sess_stream_respond_with_source(st, block->fields, block->n, 0, content_source,
+					      content_source_free, reading);
+	if (r < 0)
+		content_source_free(reading);
+	return r;
+}
+
+static void answer_content(struct h2sess_stream *st, struct file *file, bool part, int64_t offset,
+			   int64_t length)
 {
 	struct block block;
 	int r;
@@ -171,22 +203,18 @@ static void answer_content(struct h2sess_stream *st, struct file *file,
 	add(&block, "content-type", file->type);
 	if (encoding_name(file->encoding))
 		add(&block, "content-encoding", encoding_name(file->encoding));
-	add_validators(&block, file, version);
+	add_validators(&block, file);
 	add(&block, "accept-ranges", "bytes");
 	add_length(&block, length);
 	if (part) {
 		snprintf(block.range, sizeof(block.range), "bytes %" PRId64 "-%" PRId64 "/%" PRId64,
-			 offset, offset + length - 1, version->size);
+			 offset, offset + length - 1, file->version.size);
 		add(&block, "content-range", block.range);
 	}
-	if (is_head(st) || !length) {
+	if (is_head(st) || !length)
 		r = h2sess_stream_respond(st, block.fields, block.n, H2SESS_RESPOND_END_STREAM);
-	} else {
-		r = h2sess_stream_respond_with_fd(st, block.fields, block.n, 0, file->fd, offset,
-						  length);
-		if (r >= 0)
-			file->fd = -1; /* the stream owns it now */
-	}
+	else
+		r = respond_with(st, &block, file, offset, length);
 	check(st, r);
 }
 
@@ -201,19 +229,15 @@ void answer_file(struct h2sess_stream *st, struct file *file)
 		.range = is_head(st) ? NULL : h2sess_stream_header(st, "range"),
 		.if_range = h2sess_stream_header(st, "if-range"),
 	};
-	struct version version;
-	enum selection selection;
 	int64_t offset, length;
+	enum selection selection = select_part(&file->version, &condition, &offset, &length);
 
-	version_init(&version, file->status.st_size, file->status.st_mtim,
-		     encoding_name(file->encoding));
-	selection = select_part(&version, &condition, &offset, &length);
 	if (selection == SELECT_FAILED)
 		answer_line(st, "412 Precondition Failed", NULL, NULL);
 	else if (selection == SELECT_NOT_MODIFIED)
-		answer_not_modified(st, file, &version);
+		answer_not_modified(st, file);
 	else if (selection == SELECT_NOT_SATISFIABLE)
-		answer_not_satisfiable(st, &version);
+		answer_not_satisfiable(st, &file->version);
 	else
-		answer_content(st, file, &version, selection == SELECT_PART, offset, length);
+		answer_content(st, file, selection == SELECT_PART, offset, length);
 }

@@ -2,21 +2,9 @@
 #ifndef STATIC_ANSWER_H
 #define STATIC_ANSWER_H
 
-#include "encoding.h"
+#include "file.h"
 
 #include <h2sess/h2sess.h>
-#include <stdbool.h>
-#include <sys/stat.h>
-
-/* A file that was found for a request. */
-struct file {
-	int fd;
-	struct stat status;
-	const char *type;
-	const char *cache_control; /* NULL: no such field */
-	enum encoding encoding;
-	bool varies; /* another client may get another encoding */
-};
 
 /* "404 Not Found", with one more field where name is not NULL. */
 void answer_line(struct h2sess_stream *st, const char *line, const char *name, const char *value);

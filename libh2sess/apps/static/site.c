@@ -247,6 +247,8 @@ int site_init(struct site *site, const char *config, const char *prefix, char *e
 void site_done(struct site *site)
 {
 	drop_indexes(site);
+	for (size_t i = 0; i < H2SESS_THREADS_MAX; i++)
+		files_free(site->files[i]);
 	while (site->n_types) {
 		struct site_type *type = &site->types[--site->n_types];
 

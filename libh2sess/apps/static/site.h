@@ -3,6 +3,8 @@
 #ifndef STATIC_SITE_H
 #define STATIC_SITE_H
 
+#include "file.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -23,6 +25,7 @@ struct site {
 	size_t n_types;
 	char *cache_control; /* NULL: no such field */
 	bool precompressed;  /* files NAME.br and NAME.gz are sent in NAME's place */
+	struct files *files[H2SESS_THREADS_MAX]; /* each thread's own; NULL before its first file */
 };
 
 /*

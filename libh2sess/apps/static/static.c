@@ -6,10 +6,10 @@
  *   2. target.c makes a relative path of the :path, behind the place that the app is put at; a slash
  *      at its end means an index file
  *   3. root.c opens it, below DIR and nowhere else, and, if the client takes that, the compressed
- *      file beside it
+ *      file beside it; file.c remembers it for the requests of the same turn
  *   4. select.c judges conditions and ranges
- *   5. answer.c: the header block, and the descriptor for the body: the library reads it as the
- *      client takes it
+ *   5. answer.c: the header block, and the body, from memory or by its descriptor, which the library
+ *      reads as the client takes it
  *
  * Failures: 400 for a target that is none, 404 for what is not there, not a file, not ours to read
  * or not below DIR, 405, 412, 416, 503 when descriptors have run out, 500 for other errors of the
@@ -17,7 +17,6 @@
  */
 #include "answer.h"
 #include "encoding.h"
-#include "root.h"
 #include "site.h"
 #include "target.h"
 #include "types.h"
@@ -28,75 +27,61 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define SUFFIX_MAX 4 /* ".br" with its NUL */
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-/* Open a file. Returns 0, or a negative errno; EISDIR for a directory, ENOENT for what is neither. */
-static int open_file(const struct site *site, const char *path, struct file *file)
+static int open_file(struct site *site, const struct h2sess_stream *st, const char *path,
+		     enum encoding encoding, struct file *ret)
 {
-	int fd = root_open_below(site->root, path);
-	int r = 0;
+	uint32_t thread;
+	uint64_t turn = h2sess_stream_turn(st, &thread);
 
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &file->status) < 0)
-		r = -errno;
-	else if (S_ISDIR(file->status.st_mode))
-		r = -EISDIR;
-	else if (!S_ISREG(file->status.st_mode))
-		r = -ENOENT;
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	file->fd = fd;
-	return 0;
+	return file_open(site, &site->files[thread], turn, path, encoding, ret);
 }
 
 /* The file beside it, in the encoding that the client likes best of those that are there. */
-static void use_compressed(const struct site *site, const char *path, const char *accept,
+static void use_compressed(struct site *site, const struct h2sess_stream *st, const char *path,
 			   struct file *file)
 {
 	enum encoding order[ENCODINGS];
-	size_t n = encoding_order(accept, order);
+	size_t n = encoding_order(h2sess_stream_header(st, "accept-encoding"), order);
 	char sibling[PATH_MAX + SUFFIX_MAX];
-	struct file other = *file;
+	struct file other;
 
 	for (size_t i = 0; i < n && order[i] != ENCODING_IDENTITY; i++) {
 		snprintf(sibling, sizeof(sibling), "%s%s", path, encoding_suffix(order[i]));
-		if (open_file(site, sibling, &other) < 0)
+		if (open_file(site, st, sibling, order[i], &other) < 0)
 			continue;
-		close(file->fd);
+		other.type = file->type;
+		file_close(file);
 		*file = other;
-		file->encoding = order[i];
 		return;
 	}
 }
 
-static void answer_opened(const struct site *site, struct h2sess_stream *st, const char *path,
+static void answer_opened(struct site *site, struct h2sess_stream *st, const char *path,
 			  struct file *file)
 {
-	file->type = site_type_of(site, path);
+	bool varies = site->precompressed && !type_is_compressed(file->type);
+
+	if (varies)
+		use_compressed(site, st, path, file);
+	file->varies = varies;
 	file->cache_control = site->cache_control;
-	file->varies = site->precompressed && !type_is_compressed(file->type);
-	if (file->varies)
-		use_compressed(site, path, h2sess_stream_header(st, "accept-encoding"), file);
 	answer_file(st, file);
-	if (file->fd >= 0)
-		close(file->fd);
+	file_close(file);
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
 /* target: the request's :path; path: what of it is a path below the root. */
-static void answer_path(const struct site *site, struct h2sess_stream *st, const char *target,
+static void answer_path(struct site *site, struct h2sess_stream *st, const char *target,
 			const char *path)
 {
-	struct file file = {.fd = -1};
-	int r = open_file(site, path, &file);
+	struct file file;
+	int r = open_file(site, st, path, ENCODING_IDENTITY, &file);
 
 	if (r == -EISDIR)
 		answer_redirect(st, target, site->prefix_len, path);
@@ -107,15 +92,15 @@ static void answer_path(const struct site *site, struct h2sess_stream *st, const
 }
 
 /* path ends with a slash, or is empty; there is room for a name behind it. */
-static void answer_directory(const struct site *site, struct h2sess_stream *st, char *path)
+static void answer_directory(struct site *site, struct h2sess_stream *st, char *path)
 {
-	struct file file = {.fd = -1};
+	struct file file;
 	size_t len = strlen(path);
 	int r = -ENOENT;
 
 	for (size_t i = 0; i < site->n_indexes && r == -ENOENT; i++) {
 		strcpy(path + len, site->indexes[i]);
-		r = open_file(site, path, &file);
+		r = open_file(site, st, path, ENCODING_IDENTITY, &file);
 	}
 	if (r < 0)
 		answer_errno(st, r == -EISDIR ? ENOENT : -r);
@@ -123,7 +108,7 @@ static void answer_directory(const struct site *site, struct h2sess_stream *st, 
 		answer_opened(site, st, path, &file);
 }
 
-static void answer_target(const struct site *site, struct h2sess_stream *st, const char *target)
+static void answer_target(struct site *site, struct h2sess_stream *st, const char *target)
 {
 	const char *rest = target + site->prefix_len;
 	char path[PATH_MAX];

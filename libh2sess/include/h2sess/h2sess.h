@@ -916,6 +916,15 @@ H2SESS_API void h2sess_session_id_of(uint64_t number, char buf[H2SESS_SESSION_ID
 H2SESS_API int32_t h2sess_stream_id(const struct h2sess_stream *st);
 /* NULL once the session is gone. */
 H2SESS_API struct h2sess_session *h2sess_stream_session(const struct h2sess_stream *st);
+/*
+ * The turn that the stream's thread is in: it counts up each time the thread waits for its sockets.
+ * What a listener has looked up may serve the other requests of the same turn, without a lock.
+ *
+ *   ret_thread  which of the server's threads, from 0; may be NULL
+ *
+ * The session's thread. 0 once the session is gone.
+ */
+H2SESS_API uint64_t h2sess_stream_turn(const struct h2sess_stream *st, uint32_t *ret_thread);
 /* The request's header block as sent: order and duplicates kept. Borrowed until close. */
 H2SESS_API const struct h2sess_header *h2sess_stream_headers(const struct h2sess_stream *st,
 							     size_t *ret_n);
