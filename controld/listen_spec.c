@@ -32,13 +32,30 @@ static int parse_mode(const char *text, mode_t *ret, char *why)
 	return 0;
 }
 
-static int parse_attribute(char *attribute, struct listen_spec *spec, char *why)
+/* `seen` has a bit for each of names: none may stand twice, least of all role. */
+static int check_once(const char *name, unsigned *seen, char *why)
+{
+	static const char *const names[] = {"mode", "role", "group"};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(name, names[i]) != 0)
+			continue;
+		if (*seen & 1u << i)
+			return refuse(why, "an attribute stands twice", name);
+		*seen |= 1u << i;
+	}
+	return 0;
+}
+
+static int parse_attribute(char *attribute, struct listen_spec *spec, unsigned *seen, char *why)
 {
 	char *value = strchr(attribute, '=');
 
 	if (!value || !value[1])
 		return refuse(why, "not NAME=VALUE", attribute);
 	*value++ = 0;
+	if (check_once(attribute, seen, why) < 0)
+		return -1;
 	if (strcmp(attribute, "mode") == 0)
 		return parse_mode(value, &spec->mode, why);
 	if (strcmp(attribute, "role") == 0) {
@@ -46,7 +63,6 @@ static int parse_attribute(char *attribute, struct listen_spec *spec, char *why)
 		return spec->role == ROLE_NONE ? refuse(why, "no such role", value) : 0;
 	}
 	if (strcmp(attribute, "group") == 0) {
-		free(spec->group);
 		spec->group = strdup(value);
 		return spec->group ? 0 : refuse(why, "out of memory", "");
 	}
@@ -57,6 +73,7 @@ static int parse_unix(const char *value, struct listen_spec *spec, char *why)
 {
 	size_t room = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
 	char *save = NULL, *piece;
+	unsigned seen = 0;
 
 	spec->mode = SOCKET_MODE_DEFAULT;
 	spec->role = ROLE_ADMIN;
@@ -64,7 +81,7 @@ static int parse_unix(const char *value, struct listen_spec *spec, char *why)
 	if (!spec->path || !strtok_r(spec->path, ",", &save) || value[0] == ',')
 		return refuse(why, "a path is missing", value);
 	while ((piece = strtok_r(NULL, ",", &save)))
-		if (parse_attribute(piece, spec, why) < 0)
+		if (parse_attribute(piece, spec, &seen, why) < 0)
 			return -1;
 	if (strlen(spec->path) <= room)
 		return 0;

@@ -132,15 +132,20 @@ static int add_texts(const char *from, json_t *list)
 	return 0;
 }
 
+/* A key has one value: two that differ would choose nobody, and the last one alone somebody else. */
 static int add_label(const char *value, json_t *labels)
 {
 	const char *equals = strchr(value, '=');
+	const char *before;
 	char key[256];
 
 	if (!equals || equals == value || (size_t)(equals - value) >= sizeof(key))
 		return -1;
 	memcpy(key, value, (size_t)(equals - value));
 	key[equals - value] = 0;
+	before = json_string_value(json_object_get(labels, key));
+	if (before && strcmp(before, equals + 1) != 0)
+		return -1;
 	return json_object_set_new(labels, key, json_string(equals + 1));
 }
 
@@ -161,7 +166,8 @@ static int read_repeated(const struct query *query, const struct field *field, j
 		any = true;
 		if ((labels ? add_label(value, all) : add_texts(value, all)) < 0) {
 			json_decref(all);
-			return refuse(ret_problem, PROBLEM_VALUE, field, "not KEY=VALUE");
+			return refuse(ret_problem, PROBLEM_VALUE, field,
+				      "not KEY=VALUE, or another value of a key before");
 		}
 	}
 	if (!any)

@@ -237,7 +237,8 @@ test('a wrong command line is one line and exit status 2', () => {
 	const bad = [
 		['--nope'], ['--api'], ['--api', 'tcp'], ['--api', '0.0.0.0:0', '--token-file', 'x'], ['--api', '[::]:0'],
 		['--api', '127.0.0.1:0'], ['--api', '127.0.0.1:99999'], ['--api', 'unix:'], ['--api', 'unix:/x,role=king'],
-		['--api', 'unix:/x,mode=9'], ['--api', `unix:/${'x'.repeat(120)}`], ['--new-token', 'king', 'x'], ['stray'],
+		['--api', 'unix:/x,mode=9'], ['--api', 'unix:/x,role=read,role=admin'], ['--api', `unix:/${'x'.repeat(120)}`],
+		['--new-token', 'king', 'x'], ['stray'],
 		['--config', '/nowhere/at/all'], ['--event-streams', '0'], ['--rpc-user', 'nobody-at-all'],
 	];
 	for (const args of bad) {

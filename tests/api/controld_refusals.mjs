@@ -53,6 +53,8 @@ const queries = [
 	['sessions?openStreams=-1', 'openStreams', 'ERR_OUT_OF_RANGE', 'from 0 to 2147483647'],
 	['sessions?sample=101', 'sample', 'ERR_OUT_OF_RANGE', 'from 0 to 100'],
 	['sessions?sample=0', 'sample', 'ERR_OUT_OF_RANGE', /over 0 and up to 100/],
+	['sessions?label=a=b&label=a=c', 'label', 'ERR_INVALID_ARG_VALUE', /another value of a key/],
+	['sessions?label=a', 'label', 'ERR_INVALID_ARG_VALUE', /not KEY=VALUE/],
 	['sessions?minAge=0x10', 'minAge', 'ERR_INVALID_ARG_TYPE', 'not a number'],
 	['sessions?minAge=nan', 'minAge', 'ERR_INVALID_ARG_TYPE', 'not a number'],
 	['sessions?minAge=1e', 'minAge', 'ERR_INVALID_ARG_TYPE', 'not a number'],
@@ -67,7 +69,8 @@ test('a parameter out of its range is told the range', async () => {
 		assert.deepEqual([status, json.field, json.code], [400, field, code], target);
 		assert.ok(detail instanceof RegExp ? detail.test(json.detail) : json.detail === detail, `${target}: ${json.detail}`);
 	}
-	assert.equal((await daemon.get('/v1/sessions?minAge=1e-9')).status, 200);
+	for (const query of ['minAge=1e-9', 'label=a=b&label=a=b', 'label=a=b&label=b=a'])
+		assert.equal((await daemon.get(`/v1/sessions?${query}`)).status, 200, query);
 });
 
 // more of a body, field, code, detail
