@@ -381,12 +381,12 @@ static void activity_puts_the_timeout_off(void **state)
 {
 	char id[H2SESS_SESSION_ID_MAX];
 	struct client *c = test_server_ready(server, NULL, id);
-	uint32_t ms = 400;
+	uint32_t ms = 700;
 	int64_t since = now_ms();
 
 	(void)state;
 	assert_true(test_server_run(server, id, set_timeout, &ms));
-	while (now_ms() - since < 900)
+	while (now_ms() - since < ms + 200)
 		client_check_get(c, "/", 200);
 	assert_int_equal(test_server_count(server, "timeout", 's', id), 0);
 	test_server_await(server, "timeout", 's', id, 1);
@@ -398,13 +398,13 @@ static void a_response_puts_the_timeout_off(void **state)
 {
 	char id[H2SESS_SESSION_ID_MAX];
 	struct client *c = test_server_ready(server, NULL, id);
-	uint32_t ms = 400, stream = client_get(c, "/hold");
+	uint32_t ms = 700, stream = client_get(c, "/hold");
 	int64_t since = now_ms();
 
 	(void)state;
 	test_server_await(server, "stream", 's', id, 1);
 	assert_true(test_server_run(server, id, set_timeout, &ms));
-	while (now_ms() - since < 900) {
+	while (now_ms() - since < ms + 200) {
 		assert_true(test_server_run(server, id, write_on_stream_1, NULL));
 		client_await_on(c, FRAME_DATA, stream);
 	}
