@@ -75,7 +75,7 @@ describe('the wall clock is set', { concurrency: 3 }, () => {
 		for (const [name, offset] of steps) {
 			// Paced, and the clock is set meanwhile: its deadline neither comes early nor holds it up.
 			const { body: running } = await house.post('/v1/altsvc', { select: { all: true }, alt: `h2=":${ids.length + 1}"`,
-				origin: ORIGIN, perSecond: 8, deadline: 30, wait: 'written', timeout: 0.01 });
+				origin: ORIGIN, perSecond: 4, deadline: 30, wait: 'written', timeout: 0.01 });
 			assert.equal(running.push.state, 'running');
 			const waiting = house.get(`/v1/pushes/${running.push.id}?wait=done&timeout=20`);
 			clock.set(offset);

@@ -73,7 +73,7 @@ test('a slow push is cancelled: what has left has left, the rest never does', as
 	let frames = 0;
 	for (const client of clients)
 		client.on('altsvc', () => frames++);
-	const { body } = await house.post('/v1/altsvc', { select: everybody, ...altsvc, perSecond: 0.5 });
+	const { body } = await house.post('/v1/altsvc', { select: everybody, ...altsvc, perSecond: 0.1 });
 	const gone = await house.request('DELETE', `/v1/pushes/${body.push.id}`);
 	assert.deepEqual([gone.status, gone.body.push.state, gone.body.push.queued], [200, 'cancelled', 0]);
 	assert.ok(gone.body.push.notSent >= 3);
@@ -98,7 +98,7 @@ test('a fan-out goes on in the workers while the daemon is gone, and is counted 
 
 test('a worker that is killed leaves unknown behind, and only that', async (t) => {
 	const { house, workers } = await crowd(t);
-	const { body } = await house.post('/v1/altsvc', { select: everybody, ...altsvc, perSecond: 0.5 });
+	const { body } = await house.post('/v1/altsvc', { select: everybody, ...altsvc, perSecond: 0.1 });
 	await workers[1].kill('SIGKILL');
 	await until('its part is unknown', async () => (await house.get(`/v1/pushes/${body.push.id}`)).body.push.unknown > 0);
 	const gone = await house.request('DELETE', `/v1/pushes/${body.push.id}`);
