@@ -160,7 +160,7 @@ static void leave(struct h2sess_emitter *e)
 
 static bool listens(const struct listener *l, enum event_id id, const char *name, uint64_t newest)
 {
-	if (l->event != id || l->id > newest)
+	if (l->id > newest)
 		return false;
 	if (id == EVENT_CUSTOM && strcmp(l->name, name) != 0)
 		return false;
@@ -177,10 +177,11 @@ static bool call(struct h2sess_emitter *e, enum event_id id, const struct h2sess
 	list_for_each(pos, &e->listeners) {
 		struct listener *l = container_of(pos, struct listener, link);
 
+		if (l->event != id || l->prepended != prepended ||
+		    !listens(l, id, ev->name, newest))
+			continue;
 		if (e->dead)
 			break; /* the host has freed it: nobody is called any more */
-		if (l->prepended != prepended || !listens(l, id, ev->name, newest))
-			continue;
 		if (l->once) {
 			if (atomic_exchange(&l->gone, true))
 				continue;

@@ -33,9 +33,8 @@ static inline const struct h2sess_header *header_list_add(struct header_list *li
 							  nghttp2_rcbuf *name, nghttp2_rcbuf *value,
 							  uint8_t flags)
 {
-	nghttp2_vec name_vec = nghttp2_rcbuf_get_buf(name);
-	nghttp2_vec value_vec = nghttp2_rcbuf_get_buf(value);
 	struct h2sess_header *field;
+	nghttp2_vec octets;
 
 	if (list->n == list->cap && header_list_grow(list) < 0)
 		return NULL;
@@ -43,15 +42,16 @@ static inline const struct h2sess_header *header_list_add(struct header_list *li
 	nghttp2_rcbuf_incref(value);
 	list->bufs[2 * list->n] = name;
 	list->bufs[2 * list->n + 1] = value;
-	list->bytes += name_vec.len + value_vec.len + 32;
 	field = &list->fields[list->n++];
-	*field = (struct h2sess_header){
-		.name = (const char *)name_vec.base,
-		.value = (const char *)value_vec.base,
-		.name_len = (uint32_t)name_vec.len,
-		.value_len = (uint32_t)value_vec.len,
-		.flags = flags & NGHTTP2_NV_FLAG_NO_INDEX ? H2SESS_HEADER_SENSITIVE : 0,
-	};
+	octets = nghttp2_rcbuf_get_buf(name);
+	field->name = (const char *)octets.base;
+	field->name_len = (uint32_t)octets.len;
+	octets = nghttp2_rcbuf_get_buf(value);
+	field->value = (const char *)octets.base;
+	field->value_len = (uint32_t)octets.len;
+	field->flags = flags & NGHTTP2_NV_FLAG_NO_INDEX ? H2SESS_HEADER_SENSITIVE : 0;
+	field->reserved = 0;
+	list->bytes += (size_t)field->name_len + field->value_len + 32;
 	return field;
 }
 

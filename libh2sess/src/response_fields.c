@@ -62,10 +62,20 @@ static bool is_good_name(const struct h2sess_header *h)
 				!is_connection_specific(h));
 }
 
+/* Visible ASCII is good; what is more, nghttp2 judges. */
+static bool is_good_value(const struct h2sess_header *h)
+{
+	size_t n = h->value_len;
+
+	while (n && h->value[n - 1] > ' ' && h->value[n - 1] < 0x7f)
+		n--;
+	return n == 0 ||
+	       nghttp2_check_header_value_rfc9113((const uint8_t *)h->value, h->value_len);
+}
+
 static int check_field(const struct h2sess_header *h)
 {
-	if (!h->name || !h->value || h->name_len == 0 || !is_good_name(h) ||
-	    !nghttp2_check_header_value_rfc9113((const uint8_t *)h->value, h->value_len))
+	if (!h->name || !h->value || h->name_len == 0 || !is_good_name(h) || !is_good_value(h))
 		return H2SESS_EHEADER;
 	return 0;
 }

@@ -193,19 +193,36 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
 	return begin_trailers(s, find(s, frame->hd.stream_id));
 }
 
-/* What the session wants to know of a request, as its fields pass by. */
-static int note_field(struct h2sess_session *s, const struct h2sess_header *field)
+static int note_user_agent(struct h2sess_session *s, const struct h2sess_header *field)
 {
-	if (field->name_len == 8 && memcmp(field->name, "alt-used", 8) == 0) {
-		s->alt_used++;
-		atomic_fetch_add(&s->loop->server->counters.alt_used, 1);
-	}
-	if (s->user_agent_known || field->name_len != 10 ||
-	    memcmp(field->name, "user-agent", 10) != 0)
+	if (s->user_agent_known)
 		return 0;
 	s->user_agent_known = true;
 	s->user_agent = mem_strndup(field->value, field->value_len);
 	return s->user_agent ? 0 : FAIL;
+}
+
+/* What we want to know of a request, as its fields pass by. */
+static int note_field(struct h2sess_session *s, struct h2sess_stream *st,
+		      const struct h2sess_header *field)
+{
+	switch (field->name_len) {
+	case 7:
+		if (memcmp(field->name, ":method", 7) == 0)
+			st->head_request =
+				field->value_len == 4 && memcmp(field->value, "HEAD", 4) == 0;
+		return 0;
+	case 8:
+		if (memcmp(field->name, "alt-used", 8) == 0) {
+			s->alt_used++;
+			atomic_fetch_add(&s->loop->server->counters.alt_used, 1);
+		}
+		return 0;
+	case 10:
+		return memcmp(field->name, "user-agent", 10) == 0 ? note_user_agent(s, field) : 0;
+	default:
+		return 0;
+	}
 }
 
 static int refuse_field(struct h2sess_session *s, enum limit_id limit)
@@ -234,7 +251,7 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rc
 		return FAIL;
 	if (list->bytes > limits->max_header_list_size)
 		return refuse_field(s, LIMIT_max_header_list_size);
-	return st->trailers ? 0 : note_field(s, field);
+	return st->trailers ? 0 : note_field(s, st, field);
 }
 
 static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data,

@@ -34,13 +34,14 @@ struct h2sess_stream {
 
 	bool announced; /* its `stream` event was emitted, or is about to be */
 	bool end_after_headers;
-	bool head;	 /* the response has no body, and end() has not been called */
-	bool responded;	 /* the response's header block was submitted */
-	bool ended;	 /* the host has ended the response */
-	bool local_end;	 /* END_STREAM has left */
-	bool remote_end; /* END_STREAM has come */
-	bool closed;	 /* nghttp2 has closed it */
-	bool destroyed;	 /* the host has */
+	bool head_request; /* of method HEAD */
+	bool head;	   /* the response has no body, and end() has not been called */
+	bool responded;	   /* the response's header block was submitted */
+	bool ended;	   /* the host has ended the response */
+	bool local_end;	   /* END_STREAM has left */
+	bool remote_end;   /* END_STREAM has come */
+	bool closed;	   /* nghttp2 has closed it */
+	bool destroyed;	   /* the host has */
 	bool aborted;
 	bool our_reset;	   /* the RST_STREAM is our own doing, not the peer's fault */
 	bool reset_at_end; /* RST_STREAM(NO_ERROR) follows the end of the response */

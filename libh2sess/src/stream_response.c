@@ -25,18 +25,11 @@ bool stream_is_over(const struct h2sess_stream *st)
 	return st->closed || st->destroyed || st->session->destroyed;
 }
 
-static bool is_head(const struct h2sess_stream *st)
-{
-	const struct h2sess_header *method = header_list_find(&st->request, ":method", 7);
-
-	return method && method->value_len == 4 && memcmp(method->value, "HEAD", 4) == 0;
-}
-
 /* RFC 9110 6.4.1: these responses have no content. */
 static bool has_no_body(const struct h2sess_stream *st, int status, uint32_t flags)
 {
 	return flags & H2SESS_RESPOND_END_STREAM || status == 204 || status == 205 ||
-	       status == 304 || is_head(st);
+	       status == 304 || st->head_request;
 }
 
 static int submit_response(struct h2sess_stream *st, const struct h2sess_header *headers, size_t n,
