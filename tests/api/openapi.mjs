@@ -99,6 +99,26 @@ test('errors, rules, outcomes, reasons and event types are those of the tables',
 	assert.deepEqual([...schemas.EventType.enum].sort(), [...told, ...own].sort());
 });
 
+test('what members.def says of a member is of one that is there, and has the range of the schema', () => {
+	const ranges = new Map(); // name -> its schemas that have one
+	const names = new Set();
+	for (const [, value] of walk(document)) {
+		for (const [name, schema] of Object.entries(value?.properties ?? {})) {
+			names.add(name);
+			if (schema.minimum !== undefined && schema.maximum !== undefined)
+				ranges.set(name, [...(ranges.get(name) ?? []), schema]);
+		}
+		if (value?.in === 'query')
+			names.add(value.name);
+	}
+	for (const [, name, rule] of rows('members.def', /^X\("(\w+)", "([^"]*)"/gm)) {
+		assert.ok(names.has(name), `${name} is no member`);
+		const [, from, to] = /integer from (-?\d+) to (\d+)/.exec(rule) ?? [];
+		for (const { minimum, maximum } of from === undefined ? [] : ranges.get(name) ?? [])
+			assert.deepEqual([minimum, maximum], [Number(from), Number(to)], name);
+	}
+});
+
 test('examples are what their schemas say', () => {
 	let count = 0;
 	for (const [where, value] of walk(document.paths))
