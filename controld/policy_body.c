@@ -9,20 +9,17 @@
  *    "rollout":{"percent":100,"perSecond":null},"via":"frame","lint":"on","expires":null,
  *    "paused":false}
  *
- * Types, words, ranges, URLs and the grammar of alt are looked at here, origins before alt as in
- * Node; the rest is the workers' to judge. Each refusal names the member.
+ * Types, words, ranges, and with frame_body.c URLs and the grammar of alt are looked at here; the
+ * rest is the workers' to judge. Each refusal names the member.
  */
 #include "policy_body.h"
 
 #include "alt_value.h"
-#include "api_error.h"
+#include "frame_body.h"
 #include "selector.h"
-#include "selector_limits.h"
 #include "times.h"
-#include "url_origin.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define PER_SECOND_MAX 1e6
@@ -64,41 +61,6 @@ static int read_select(struct request *request, const json_t *body, json_t *defi
 	return r;
 }
 
-/* Whether a URL has an origin; `opaque` is the error of one whose origin is nobody's. */
-static int check_origin(const json_t *url, const char *field, int opaque,
-			struct problem *ret_problem)
-{
-	size_t len = json_string_length(url);
-	char *room = malloc(URL_ORIGIN_ROOM(len)), origin[SELECTOR_ORIGIN_ROOM];
-	int r = room ? url_origin(json_string_value(url), len, room, origin, sizeof(origin))
-		     : API_ENOMEM;
-
-	free(room);
-	if (r >= 0 || r == API_ERANGE) /* whether a long one fits a frame is the workers' to say */
-		return 0;
-	*ret_problem = problem_of_error(r == API_EORIGIN ? opaque : r, field, NULL, NULL);
-	return -1;
-}
-
-static int read_origins(const json_t *origins, json_t *definition, struct problem *ret_problem)
-{
-	const json_t *one;
-	size_t i;
-
-	if (!json_is_array(origins))
-		return refuse(PROBLEM_TYPE, "origins", "must be an array", ret_problem);
-	if (json_array_size(origins) > ORIGINS_MAX)
-		return refuse(PROBLEM_RANGE, "origins", "at most 1024", ret_problem);
-	json_array_foreach(origins, i, one) {
-		if (!json_is_string(one))
-			return refuse(PROBLEM_TYPE, "origins", "must hold strings", ret_problem);
-		if (check_origin(one, "origins", API_EORIGIN, ret_problem) < 0)
-			return -1;
-	}
-	json_object_set_new(definition, "origins", json_deep_copy(origins));
-	return 0;
-}
-
 /* alt and origin, or origins. */
 static int read_frame(const json_t *body, json_t *definition, struct problem *ret_problem)
 {
@@ -107,21 +69,18 @@ static int read_frame(const json_t *body, json_t *definition, struct problem *re
 
 	if (origins && (alt || origin))
 		return refuse(PROBLEM_VALUE, "origins", "it excludes alt and origin", ret_problem);
-	if (origins)
-		return read_origins(origins, definition, ret_problem);
-	if (!alt)
+	if (!origins && !alt)
 		return refuse(PROBLEM_VALUE, "alt", "alt and origin, or origins, are needed",
 			      ret_problem);
-	if (!origin) {
-		*ret_problem = problem_of_error(API_EALTSVCORIGIN, "origin", NULL, NULL);
+	if (json_array_size(origins) > ORIGINS_MAX)
+		return refuse(PROBLEM_RANGE, "origins", "at most 1024", ret_problem);
+	if ((origins ? frame_check_origins(body, ret_problem)
+		     : frame_check_altsvc(body, ret_problem)) < 0)
 		return -1;
+	if (origins) {
+		json_object_set_new(definition, "origins", json_deep_copy(origins));
+		return 0;
 	}
-	if (!json_is_string(origin))
-		return refuse(PROBLEM_TYPE, "origin", "must be a string", ret_problem);
-	if (check_origin(origin, "origin", API_EALTSVCORIGIN, ret_problem) < 0)
-		return -1;
-	if (!json_is_string(alt))
-		return refuse(PROBLEM_TYPE, "alt", "must be a string", ret_problem);
 	json_object_set(definition, "alt", alt);
 	json_object_set(definition, "origin", origin);
 	return 0;
@@ -297,18 +256,8 @@ int policy_body_lint(const json_t *definition, struct problem *ret_problem)
 {
 	const char *alt = json_string_value(json_object_get(definition, "alt"));
 	const char *lint = json_string_value(json_object_get(definition, "lint"));
-	int r;
 
-	if (!alt)
-		return 0;
-	r = alt_check_chars(alt, strlen(alt));
-	if (r == 0 && strcmp(lint, "on") == 0)
-		r = alt_value_parse(alt, strlen(alt), NULL, NULL);
-	if (r >= 0)
-		return 0;
-	*ret_problem =
-		problem_of_error(r, "alt", r == API_EALTGRAMMAR ? "alt-grammar" : NULL, NULL);
-	return -1;
+	return alt ? frame_lint(alt, strcmp(lint, "on") == 0, ret_problem) : 0;
 }
 
 static void on_alternative(const struct alt_alternative *alternative, void *user)

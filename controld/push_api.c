@@ -13,11 +13,13 @@
  * Failure modes: the workers refuse: the first one's error is the answer, and the answer of the
  * key. The worker of the one session is not connected: 503, nothing was sent and the key stays
  * free. Of many, those that are not connected or lack the capability are left out, with a warning;
- * where that leaves none, the same refusals: 503 for a worker that is named and not there, 501.
+ * where that leaves none, the same refusals: 503 for a worker that is named and not there, 501, and
+ * the frame is checked here (frame_body.c).
  * The state file cannot be written: 503, and nothing is handed over.
  */
 #include "ask.h"
 #include "controld.h"
+#include "frame_body.h"
 #include "handlers.h"
 #include "keys.h"
 #include "push_order.h"
@@ -273,6 +275,28 @@ void handle_push_one(struct request *request)
 		begin(request, push, &order, key);
 }
 
+/* No worker looks at the frame: a mistake in it is one all the same. */
+static bool refuse_unchecked(struct request *request, const struct order *order)
+{
+	const json_t *body = request->body.object;
+	bool altsvc = order->kind == PUSH_KIND_ALTSVC || json_object_get(body, "alt") ||
+		      json_object_get(body, "origin");
+	struct problem problem;
+	int r;
+
+	if (order->kind == PUSH_KIND_ORIGIN)
+		r = frame_check_origins(body, &problem);
+	else
+		r = altsvc ? frame_check_altsvc(body, &problem)
+			   : frame_check_goaway(body, &problem);
+	if (r == 0 && altsvc)
+		r = frame_lint(json_string_value(json_object_get(body, "alt")), order->lint,
+			       &problem);
+	if (r < 0)
+		request_reply_problem(request, &problem);
+	return r < 0;
+}
+
 static void push_to_many(struct request *request, const struct order *order, const char *key,
 			 struct selector *selector)
 {
@@ -280,7 +304,8 @@ static void push_to_many(struct request *request, const struct order *order, con
 
 	if (!push || take_selector(push, selector) < 0 || add_parts(request->controld, push) < 0)
 		give_up(request, push);
-	else if (push->part_count == 0 && refuse_unreached(request, push))
+	else if (push->part_count == 0 &&
+		 (refuse_unchecked(request, order) || refuse_unreached(request, push)))
 		push_free(&request->controld->pushes, push);
 	else
 		begin(request, push, order, key);

@@ -136,6 +136,31 @@ test('a policy: origins before alt, as in Node, with no worker there as well', (
 	assert.equal((await put('p', { ...all, alt: 'clear', origin: `https://${'a.'.repeat(100)}example` })).state, 'active');
 }));
 
+test('a push that no worker is asked for is checked all the same', () => withDaemon([], {}, async (alone) => {
+	const rows = [
+		['altsvc', { alt: 5, origin: 'nope' }, 400, 'ERR_INVALID_URL', 'origin'], ['altsvc', { alt: 5 }, 400, 'ERR_HTTP2_ALTSVC_INVALID_ORIGIN', 'origin'],
+		['altsvc', { alt: 'x', origin: null }, 400, 'ERR_INVALID_ARG_TYPE', 'origin'], ['altsvc', { origin: altsvc.origin }, 400, 'ERR_INVALID_ARG_TYPE', 'alt'],
+		['altsvc', { ...altsvc, alt: 'a\u00e9' }, 400, 'ERR_INVALID_CHAR', 'alt'], ['altsvc', { ...altsvc, alt: '' }, 400, 'ERR_INVALID_ARG_VALUE', 'alt'],
+		['altsvc', { ...altsvc, alt: 'CLEAR' }, 422, 'ERR_LINT_ALT_GRAMMAR', 'alt'], ['origin', {}, 400, 'ERR_INVALID_ARG_TYPE', 'origins'],
+		['origin', { origins: [altsvc.origin, 'nope'] }, 400, 'ERR_INVALID_URL', 'origins'],
+		['origin', { origins: ['foo://bar'] }, 400, 'ERR_HTTP2_INVALID_ORIGIN', 'origins'], ['goaway', { code: -1 }, 400, 'ERR_OUT_OF_RANGE', 'code'],
+		['goaway', { lastStreamID: 2 ** 31 }, 400, 'ERR_OUT_OF_RANGE', 'lastStreamID'], ['goaway', { code: 'x' }, 400, 'ERR_INVALID_ARG_TYPE', 'code'],
+		['drain', { deadline: 1, alt: 'clear' }, 400, 'ERR_HTTP2_ALTSVC_INVALID_ORIGIN', 'origin'],
+	];
+	for (const more of [{}, { dryRun: true }])
+		for (const [verb, body, ...expected] of rows) {
+			const { status, json } = await alone.post(`/v1/${verb}`, { select: { all: true }, ...body, ...more });
+			assert.deepEqual([status, json.code, json.field], expected, `${verb} ${JSON.stringify(body)}`);
+		}
+	assert.deepEqual((await alone.get('/v1/pushes')).json.pushes, []);
+	const good = [['altsvc', { ...altsvc, alt: 'CLEAR', lint: 'off' }], ['origin', { origins: [] }], ['goaway', { code: 2 }], ['drain', { deadline: 1 }],
+		['drain', { deadline: 1, ...altsvc }]];
+	for (const [verb, body] of good)
+		assert.equal((await alone.post(`/v1/${verb}`, { select: { all: true }, ...body })).status, 202, verb);
+	// The ids are of no worker that is there.
+	assert.equal((await daemon.post('/v1/altsvc', { select: { ids: ['none-1'] }, alt: 5, origin: 'nope' })).json.code, 'ERR_INVALID_URL');
+}));
+
 test('a type of event that would break the lines of a stream is not taken', async () => {
 	const stream = await daemon.events();
 	for (const type of ['x-a\nid: 1', 'x-a b', 'x-a,b', 'x-\u00e9', `x-${'a'.repeat(63)}`, `x-${'a'.repeat(62)}`])
