@@ -158,7 +158,12 @@ static void on_prepare(uv_prepare_t *prepare)
 
 static void on_check(uv_check_t *check)
 {
-	serve(check->data);
+	struct loop *loop = check->data;
+
+	if (loop->quiet_wanted)
+		session_drain_quiet(loop, loop->quiet_ms, loop->quiet_deadline_ms);
+	loop->quiet_wanted = false;
+	serve(loop);
 }
 
 /* ---- pending events -------------------------------------------------------------------------- */

@@ -97,6 +97,10 @@ struct loop {
 	size_t out_len;
 	size_t out_cap;
 	bool accept_paused; /* no descriptor was left: until a connection closes */
+
+	bool quiet_wanted; /* who is quiet drains after this turn's reads */
+	uint32_t quiet_ms;
+	uint32_t quiet_deadline_ms;
 };
 
 /* Milliseconds of a clock that never steps; the same during one turn. */

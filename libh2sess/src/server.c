@@ -253,12 +253,16 @@ static void do_close(struct loop *loop, void *arg)
 	mem_free(order);
 }
 
+/* Not yet: to a loop that got no processor for long, who has not been read would seem quiet. */
 static void do_drain_quiet(struct loop *loop, void *arg)
 {
 	struct close_order *order = arg;
 
-	if (loop)
-		session_drain_quiet(loop, order->quiet_ms, order->deadline_ms);
+	if (loop) {
+		loop->quiet_wanted = true;
+		loop->quiet_ms = order->quiet_ms;
+		loop->quiet_deadline_ms = order->deadline_ms;
+	}
 	mem_free(order);
 }
 

@@ -7,6 +7,8 @@
 #include "support/server.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -140,6 +142,44 @@ static void who_is_quiet_drains_first(void **state)
 	test_server_free(t);
 }
 
+struct hold {
+	atomic_bool begun, over;
+};
+
+static void hold_up(struct h2sess_session *s, void *user)
+{
+	struct hold *hold = user;
+
+	(void)s;
+	atomic_store(&hold->begun, true);
+	while (!atomic_load(&hold->over))
+		poll(NULL, 0, 1);
+}
+
+/* The loop is kept from reading for longer than who is quiet may be: who spoke meanwhile is not. */
+static void who_was_not_read_is_not_quiet(void **state)
+{
+	char id[H2SESS_SESSION_ID_MAX];
+	struct test_server *t = test_server_start(NULL, NULL);
+	struct client *c = test_server_ready(t, NULL, id);
+	struct hold hold = {0};
+	uint32_t stream;
+
+	(void)state;
+	assert_int_equal(h2sess_post(t->server, id, hold_up, &hold), 0);
+	while (!atomic_load(&hold.begun))
+		poll(NULL, 0, 1);
+	poll(NULL, 0, 1100);
+	assert_int_equal(h2sess_server_drain_quiet(t->server, 1000, 5000), 0);
+	stream = client_get(c, "/");
+	atomic_store(&hold.over, true);
+	client_await_on(c, FRAME_HEADERS, stream);
+	assert_true(client_fence(c));
+	assert_int_equal(client_count(c, FRAME_GOAWAY), 0);
+	client_free(c);
+	test_server_free(t);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -149,6 +189,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_listener_is_refused),
 		cmocka_unit_test(a_successor_serves_what_waits),
 		cmocka_unit_test(who_is_quiet_drains_first),
+		cmocka_unit_test(who_was_not_read_is_not_quiet),
 	};
 
 	return cmocka_run_group_tests_name("hand_over", tests, NULL, NULL);
