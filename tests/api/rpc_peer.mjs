@@ -611,8 +611,7 @@ test('a line that is too long ends the connection before it is whole', async (t)
 	// The longest line that is allowed.
 	const head = '{"jsonrpc":"2.0","id":7,"method":"worker.stats","params":{}';
 	again.socket.write(head + ' '.repeat(LINE_MAX - head.length - 2) + '}\n');
-	const answer = await again.messages.next('an answer');
-	assert.equal(answer.id, 7);
+	const answer = await again.message('an answer', ({ id }) => id === 7); // what it tells by itself may come first
 	assert.ok(answer.result);
 });
 
