@@ -180,10 +180,11 @@ export class Daemon {
 		return link;
 	}
 
-	/** The next connection, its hello answered; more: further members of the answer. */
+	/** The next connection, its hello answered, and the answer heard by every thread; more: further members of the answer. */
 	async up(types = [], more = {}) {
 		const link = await this.connection();
 		link.say({ id: link.helloId, result: { protocol: 1, filter: { types }, ...more } });
+		await link.result('worker.stats');
 		return link;
 	}
 }
