@@ -49,10 +49,11 @@ void chunk_free(struct h2sess_session *s, struct chunk *chunk)
 
 struct h2sess_stream *stream_new(struct h2sess_session *s, int32_t id)
 {
-	struct h2sess_stream *st = block_calloc(&s->loop->memory.blocks, 1, sizeof(*st));
+	struct h2sess_stream *st = block_alloc(&s->loop->memory.blocks, sizeof(*st));
 
 	if (!st)
 		return NULL;
+	memset(st, 0, offsetof(struct h2sess_stream, request));
 	header_list_init(&st->request);
 	emitter_init(&st->emitter, EMITTER_STREAM);
 	st->emitter.unheard_error = on_unheard_error;

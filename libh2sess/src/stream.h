@@ -28,8 +28,7 @@ struct h2sess_stream {
 	int32_t id;
 	void *user;
 	void *host;
-	uint64_t began_ns; /* its `stream` event; 0: nobody asks */
-	struct header_list request;
+	uint64_t began_ns;	      /* its `stream` event; 0: nobody asks */
 	struct header_list *trailers; /* being collected, or those that came */
 
 	bool announced; /* its `stream` event was emitted, or is about to be */
@@ -73,6 +72,8 @@ struct h2sess_stream {
 
 	uint64_t active_at; /* loop_now(), where there is a timeout */
 	uint32_t timeout_ms;
+
+	struct header_list request; /* last: its room is not cleared, nor touched without need */
 };
 
 /* A copy of body bytes, and its end. NULL: no memory. */
