@@ -10,8 +10,8 @@
  * The log drops its oldest events when it holds too many, too many octets or too old ones, and keeps
  * 21 octets of each: its type, a number for whom it is of (facts.c), and what its session was like
  * (moment.c). So a reader that fell behind, or resumes late, is told exactly how many events of his
- * choice he did not see (event_count.c). The store keeps the same beside each event, so that a restart changes
- * nothing.
+ * choice he did not see (event_count.c). The store keeps the same beside each event, and for the last
+ * STORE_DROPPED_MAX numbers before the log, so that a restart changes nothing for them.
  *
  * Failure modes: no memory for an event, or one over EVENT_SIZE_MAX: a gap event of one takes its
  * place, with no memory for that either the number is skipped. An event that was kept by a version
@@ -402,18 +402,35 @@ static struct trace restore_trace(struct events *events, int type, const char *j
 	return trace;
 }
 
-int events_restore(struct events *events, uint64_t seq, const char *type, const char *json,
-		   const char *about)
+/* The next number, if it is one, and a type that we know. */
+static int restore_type(struct events *events, uint64_t seq, const char *type)
 {
 	int number = event_type_by_name(events, type);
 
 	if (seq <= events->seq || number == EVENT_NONE)
-		return -1;
-	if (events->next == 0)
+		return EVENT_NONE;
+	if (events->seq == 0)
 		events->history_first = seq;
 	events->seq = seq;
-	if (append(events, seq, restore_trace(events, number, json, about), json, strlen(json), 0) <
-	    0)
+	return number;
+}
+
+void events_restore_dropped(struct events *events, uint64_t seq, const char *type, const char *json,
+			    const char *about)
+{
+	int number = restore_type(events, seq, type);
+
+	if (number != EVENT_NONE)
+		remember(events, seq, restore_trace(events, number, json, about));
+}
+
+int events_restore(struct events *events, uint64_t seq, const char *type, const char *json,
+		   const char *about)
+{
+	int number = restore_type(events, seq, type);
+
+	if (number == EVENT_NONE || append(events, seq, restore_trace(events, number, json, about),
+					   json, strlen(json), 0) < 0)
 		return -1;
 	events->ring[(events->next - 1) % events->capacity]->at_ms -= age_of(json);
 	events->visible = events->next;

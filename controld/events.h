@@ -122,6 +122,9 @@ void events_worker_gap(struct events *events, const struct event_subject *subjec
  */
 int events_restore(struct events *events, uint64_t seq, const char *type, const char *json,
 		   const char *about);
+/* One that the log had dropped: those come before all others, and are counted only. */
+void events_restore_dropped(struct events *events, uint64_t seq, const char *type, const char *json,
+			    const char *about);
 
 /* Drop what is older. */
 void events_expire(struct events *events, uint64_t age_ms);

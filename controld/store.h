@@ -11,6 +11,7 @@
 struct events;
 struct store;
 
+#define STORE_DROPPED_MAX 100000    /* events beyond the log that are counted after a restart */
 #define STORE_RESERVE 100000	    /* event numbers that are reserved on disk at a time */
 #define STORE_QUEUE_MAX (64u << 20) /* octets not yet written; counter "state_queue" */
 

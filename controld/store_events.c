@@ -79,6 +79,7 @@ void store_append_event(struct store *store, uint64_t seq, const char *type, con
 
 struct loading {
 	struct events *events;
+	uint64_t kept_from;
 	store_restored_fn *restored;
 	void *user;
 };
@@ -88,7 +89,9 @@ static void load_event(void *user, uint64_t seq, const char *type, const char *j
 {
 	const struct loading *loading = user;
 
-	if (events_restore(loading->events, seq, type, json, about) == 0)
+	if (seq < loading->kept_from)
+		events_restore_dropped(loading->events, seq, type, json, about);
+	else if (events_restore(loading->events, seq, type, json, about) == 0)
 		loading->restored(loading->user, type, json);
 }
 
@@ -104,18 +107,19 @@ static int load_epoch(struct store *store)
 int store_load_events(struct store *store, store_restored_fn *restored, void *user)
 {
 	struct events *events = store->events;
-	struct loading loading = {events, restored, user};
+	struct loading loading = {events, store->file.kept_from, restored, user};
 	char text[32] = "0";
 	uint64_t reserved;
+	bool nothing;
 
-	if (load_epoch(store) < 0 || store_file_each_event(&store->file, (int64_t)events->capacity,
-							   load_event, &loading) < 0)
+	if (load_epoch(store) < 0 || store_file_each_event(&store->file, load_event, &loading) < 0)
 		return -1;
+	nothing = events->seq == 0;
 	store_file_meta(&store->file, "reserved", text, sizeof(text));
 	reserved = strtoull(text, NULL, 10);
 	if (events->seq < reserved)
 		events->seq = reserved; /* the one before us was killed: its range is spent */
-	if (events->next == events->first)
+	if (nothing)
 		events->history_first = events->seq + 1;
 	store->reserved = events->seq + STORE_RESERVE;
 	store->got_reserved = store->want_reserved = store->reserved;

@@ -17,6 +17,7 @@
 #include "options.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -36,6 +37,7 @@ static const char *const migrations[] = {
 	"CREATE TABLE events(seq INTEGER PRIMARY KEY, type TEXT NOT NULL, json TEXT NOT NULL);",
 	ROWS("policies") ROWS("pushes") ROWS("results") ROWS("idempotency") ROWS("audit"),
 	"ALTER TABLE events ADD COLUMN about TEXT;", /* JSON, or NULL */
+	"INSERT INTO meta VALUES('kept_from', '0');",
 };
 
 #define SCHEMA ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -97,15 +99,27 @@ void store_file_roll_back(struct store_file *file)
 		run_sql(file, "ROLLBACK");
 }
 
+/*
+ * What the log has dropped is cut down to what it takes to count it, for those who resume after a
+ * restart; events that say what a session or worker is like stay whole. A trim that fails, or is
+ * rolled back, leaves more than it had to.
+ */
 static void trim(struct store_file *file, uint64_t keep_from)
 {
-	char sql[80];
+	unsigned long long from = file->kept_from, to = keep_from;
+	char sql[512];
 
 	if (++file->since_trim < TRIM_EVERY)
 		return;
 	file->since_trim = 0;
-	snprintf(sql, sizeof(sql), "DELETE FROM events WHERE seq < %llu",
-		 (unsigned long long)keep_from);
+	file->kept_from = keep_from;
+	snprintf(sql, sizeof(sql),
+		 "UPDATE events SET json = substr(json, 1, instr(json, ',\"data\":') - 1) || '}'"
+		 " WHERE seq >= %llu AND seq < %llu AND instr(json, ',\"data\":') > 0"
+		 " AND type NOT IN ('connect', 'worker.up', 'worker.down');"
+		 "UPDATE meta SET value = '%llu' WHERE key = 'kept_from';"
+		 "DELETE FROM events WHERE seq < %llu",
+		 from, to, to, to > STORE_DROPPED_MAX ? to - STORE_DROPPED_MAX : 0);
 	run_sql(file, sql);
 }
 
@@ -170,17 +184,14 @@ bool store_file_meta(const struct store_file *file, const char *key, char *ret, 
 	return value;
 }
 
-int store_file_each_event(struct store_file *file, int64_t newest, store_event_fn *fn, void *user)
+int store_file_each_event(struct store_file *file, store_event_fn *fn, void *user)
 {
-	static const char sql[] =
-		"SELECT seq, type, json, about FROM (SELECT * FROM events ORDER BY seq "
-		"DESC LIMIT ?) ORDER BY seq";
+	static const char sql[] = "SELECT seq, type, json, about FROM events ORDER BY seq";
 	sqlite3_stmt *statement = NULL;
 	int r;
 
 	if (prepare(file, &statement, sql) < 0)
 		return -1;
-	sqlite3_bind_int64(statement, 1, newest);
 	while ((r = sqlite3_step(statement)) == SQLITE_ROW) {
 		const char *type = (const char *)sqlite3_column_text(statement, 1);
 		const char *json = (const char *)sqlite3_column_text(statement, 2);
@@ -331,11 +342,14 @@ static int prepare_all(struct store_file *file)
 int store_file_open(struct store_file *file, const char *path, char *why)
 {
 	int r = open_database(file, path, why);
+	char kept_from[32];
 
 	if (r == 0)
 		r = migrate(file, path, why);
 	if (r < 0)
 		return r;
+	if (store_file_meta(file, "kept_from", kept_from, sizeof(kept_from)))
+		file->kept_from = strtoull(kept_from, NULL, 10);
 	return prepare_all(file) < 0 ? store_file_complain(file, path, why) : 0;
 }
 

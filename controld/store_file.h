@@ -15,6 +15,7 @@ struct store_file {
 	sqlite3_stmt *remove[STORE_TABLES];
 	bool durable;	     /* commits wait for the platter */
 	unsigned since_trim; /* events since the last look at what is too old */
+	uint64_t kept_from;  /* events before it have no data any more: the log has dropped them */
 };
 
 /* Returns 0, or -1 with one line in why; store_file_close() in both cases. */
@@ -39,7 +40,8 @@ bool store_file_meta(const struct store_file *file, const char *key, char *ret, 
 /* Walks; -1: the file is damaged. */
 typedef void store_event_fn(void *user, uint64_t seq, const char *type, const char *json,
 			    const char *about);
-int store_file_each_event(struct store_file *file, int64_t newest, store_event_fn *fn, void *user);
+/* Those before file->kept_from too, without their data where nobody learns from that. */
+int store_file_each_event(struct store_file *file, store_event_fn *fn, void *user);
 int store_file_each_row(struct store_file *file, enum store_table table, store_row_fn *fn,
 			void *user);
 

@@ -106,6 +106,34 @@ test('what the log dropped is counted by what sessions were then', () => withWor
 	}));
 }));
 
+// 2,500: so many that the state file has been cut down.
+for (const many of [40, 2500])
+	test(`what the log dropped is counted after kill -9, and again: ${many} events`, async (t) => {
+		const daemon = Daemon.of(t, ['--event-log', '16', '--state', path.join(temporary(t), 'state.db')]);
+		await daemon.start();
+		const worker = new FakeWorker(daemon.rpc, { boot: BOOT });
+		await worker.start();
+		await settled(worker);
+		const id = await idOf(daemon, 'worker.up');
+		tell(worker);
+		for (let i = 1; i <= many; i++)
+			worker.event('error', `${BOOT}-66`, { error: i === many ? 'last' : 'x', code: 1 });
+		const live = await daemon.events('?type=error&since=x-1');
+		while ((await live.next()).data.data.error !== 'last') // shown when it is on disk
+			continue;
+		live.close();
+		await worker.stop();
+		for (let start = 0; start < 2; start++) {
+			await daemon.stop('SIGKILL');
+			await daemon.start();
+			await Promise.all(choices.map(async ([query, expected]) => {
+				const [gap, ...more] = await resume(daemon, query, id);
+				assert.deepEqual(more, [], query);
+				assert.equal(gap?.data.count, expected.length || undefined, query);
+			}));
+		}
+	});
+
 test('a daemon that was killed judges as it did before', async (t) => {
 	const daemon = Daemon.of(t, ['--state', path.join(temporary(t), 'state.db')]);
 	await daemon.start();
