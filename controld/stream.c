@@ -226,6 +226,19 @@ static bool has_pending(const struct stream *stream)
 	return stream->out_sent < stream->out.len;
 }
 
+static void on_poll_end(uv_timer_t *timer);
+
+/* Wake those whose long poll is over by then, at the latest at the next tick. */
+static void wake_polls_at(struct streams *streams, uint64_t due)
+{
+	uint64_t now = uv_now(streams->poll.loop);
+
+	if (uv_is_active((uv_handle_t *)&streams->poll) && streams->poll_due <= due)
+		return;
+	streams->poll_due = due;
+	uv_timer_start(&streams->poll, on_poll_end, due > now ? due - now : 0, 0);
+}
+
 static ssize_t on_read(void *user, uint64_t offset, char *buf, size_t room)
 {
 	struct stream *stream = user;
@@ -253,6 +266,8 @@ static ssize_t on_read(void *user, uint64_t offset, char *buf, size_t room)
 	MHD_suspend_connection(stream->connection);
 	if (more)
 		turns_wait(&stream->controld->streams.turns, &stream->turn);
+	else if (stream->poll_end)
+		wake_polls_at(&stream->controld->streams, stream->poll_end);
 	return 0;
 }
 
@@ -328,6 +343,23 @@ void stream_heartbeat(struct stream *stream)
 	stream_resume(stream);
 }
 
+static void on_poll_end(uv_timer_t *timer)
+{
+	struct streams *streams = container_of(timer, struct streams, poll);
+	uint64_t now = uv_now(timer->loop);
+
+	list_for_each(at, &streams->list) {
+		struct stream *stream = container_of(at, struct stream, link);
+
+		if (!stream->poll_end || !stream->suspended)
+			continue;
+		if (now >= stream->poll_end)
+			stream_resume(stream);
+		else
+			wake_polls_at(streams, stream->poll_end);
+	}
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct streams *streams = container_of(timer, struct streams, tick);
@@ -363,6 +395,7 @@ void streams_start(struct streams *streams, struct controld *controld)
 	streams->controld = controld;
 	list_init(&streams->list);
 	uv_timer_init(controld->loop, &streams->tick);
+	uv_timer_init(controld->loop, &streams->poll);
 	turns_start(&streams->turns, controld->loop);
 	uv_timer_start(&streams->tick, on_tick, STREAM_TICK_MS, STREAM_TICK_MS);
 	streams->started = true;
@@ -381,6 +414,7 @@ void streams_stop(struct streams *streams)
 		return;
 	streams->started = false;
 	uv_close((uv_handle_t *)&streams->tick, NULL);
+	uv_close((uv_handle_t *)&streams->poll, NULL);
 	turns_stop(&streams->turns);
 	list_for_each(at, &streams->list) {
 		struct stream *stream = container_of(at, struct stream, link);

@@ -63,6 +63,8 @@ struct streams {
 	uint64_t gaps; /* sent, for /metrics */
 	struct turns turns;
 	uv_timer_t tick;
+	uv_timer_t poll; /* until the first of the long polls that sleep is over */
+	uint64_t poll_due;
 	bool started;
 };
 

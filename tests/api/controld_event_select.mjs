@@ -63,7 +63,6 @@ async function resume(daemon, query, since) {
 	return text.split('\n').filter(Boolean).map((line) => JSON.parse(line));
 }
 
-// An answer without events takes a second: all at once.
 const resumeEach = (daemon, since) => Promise.all(choices.map(async ([query, expected]) =>
 	assert.deepEqual(codes(await resume(daemon, query, since)), expected, query)));
 
