@@ -193,8 +193,9 @@ async function events() {
 async function link() {
   const { daemon, workers: [watched] } = await startFleet(1);
   const alone = await startWorker();
-  // Few sessions: the events of their beginnings and ends do go to the daemon.
-  const load = (server) => () => cpuOf(server, () => h2load(server.port, { tls: true, clients: 10, streams: 100 }));
+  // Few sessions and many requests: the events of their beginnings and ends do go to the daemon.
+  const requests = quick ? 200000 : 1000000;
+  const load = (server) => () => cpuOf(server, () => h2load(server.port, { tls: true, clients: 10, streams: 100, requests }));
   const values = await interleave({ alone: load(alone), linked: load(watched) }, quick ? 3 : 9);
   await stopAll(alone, watched, daemon);
   return [result("a request with a control link, CPU against one without", ratio(values.linked, values.alone),
