@@ -387,9 +387,9 @@ static struct trace restore_trace(struct events *events, int type, const char *j
 	char worker[WORKER_NAME_MAX + 1], session[128];
 	bool has_worker = find_member(json, ",\"worker\":\"", worker, sizeof(worker));
 	bool has_session = find_member(json, ",\"session\":\"", session, sizeof(session));
-	json_t *object = telling ? json_loads(json, 0, NULL) : NULL;
+	json_t *data = telling ? facts_of_event(json) : NULL;
 	json_t *at = about ? json_loads(about, 0, NULL) : NULL;
-	struct draft draft = {.type = type, .data = json_object_get(object, "data")};
+	struct draft draft = {.type = type, .data = data};
 	struct trace trace;
 
 	draft.subject.worker = has_worker ? worker : NULL;
@@ -397,7 +397,7 @@ static struct trace restore_trace(struct events *events, int type, const char *j
 	draft.subject.at = at;
 	draft.subject.boot = has_session ? NULL : boot_of(at, draft.data);
 	trace = trace_of(events, &draft);
-	json_decref(object);
+	json_decref(data);
 	json_decref(at);
 	return trace;
 }

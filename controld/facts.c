@@ -20,6 +20,8 @@
  */
 #include "facts.h"
 
+#include "json_text.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -283,6 +285,42 @@ static void take_session_agent(struct facts *facts, const json_t *session)
 
 	if (json_is_string(value) || json_integer_value(json_object_get(session, "streams")) > 0)
 		take_agent(facts, value);
+}
+
+static json_t *data_of(const char *json)
+{
+	json_t *event = json_loads(json, 0, NULL);
+	json_t *data = json_incref(json_object_get(event, "data"));
+
+	json_decref(event);
+	return data;
+}
+
+json_t *facts_of_event(const char *json)
+{
+	struct json_member event = {.key = "data"};
+	struct json_member members[] = {
+		{.key = "id"},	       {.key = "peer"},		{.key = "encrypted"},
+		{.key = "servername"}, {.key = "alpnProtocol"}, {.key = "labels"},
+		{.key = "userAgent"},  {.key = "streams"},	{.key = "originSet"},
+		{.key = "boot"},
+	};
+	const size_t n = sizeof(members) / sizeof(members[0]);
+	json_t *session;
+
+	if (!json_text_object(json, strlen(json), &event, 1) || !event.value.data ||
+	    !json_text_object(event.value.data, event.value.len, members, n))
+		return data_of(json);
+	session = json_object();
+	for (size_t i = 0; i < n; i++) {
+		const struct json_span *value = &members[i].value;
+
+		if (value->data)
+			json_object_set_new(
+				session, members[i].key,
+				json_loadb(value->data, value->len, JSON_DECODE_ANY, NULL));
+	}
+	return session;
 }
 
 void facts_learn(struct facts_book *book, const char *worker, const json_t *session)

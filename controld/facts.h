@@ -62,6 +62,13 @@ struct facts *facts_of(struct facts_book *book, const char *worker, const char *
 /* By its number; NULL: forgotten by now. */
 const struct facts *facts_by_number(const struct facts_book *book, uint32_t number);
 
+/*
+ * Of the data of an event, as the log keeps it, what facts_learn() reads of a session object, and the
+ * boot id of a worker's. The rest of the text is passed over, since a start reads very many of them.
+ * NULL: it has none.
+ */
+json_t *facts_of_event(const char *json);
+
 /* A session object of rpc.md. */
 void facts_learn(struct facts_book *book, const char *worker, const json_t *session);
 

@@ -214,10 +214,13 @@ static int start(struct controld *controld, char *why)
 	if (options->token_file &&
 	    tokens_load(&controld->tokens, options->token_file, why, OPTIONS_WHY_MAX) < 0)
 		return OPTIONS_REFUSED;
+	/* Workers that try again find a socket while the state is read; they are served afterwards. */
+	if (peers_start(&controld->peers, controld, why) < 0)
+		return -1;
 	r = start_state(controld, why);
 	if (r < 0)
 		return r;
-	if (peers_start(&controld->peers, controld, why) < 0 || start_listeners(controld, why) < 0)
+	if (start_listeners(controld, why) < 0)
 		return -1;
 	controld->ready = true;
 	return options->ready_file ? write_ready_file(controld, why) : 0;

@@ -103,12 +103,53 @@ static void test_many_changes(void **state)
 	}
 }
 
+/* What is picked out of an event's text is what the whole of it says. */
+static void of_an_event(void **state)
+{
+	static const char *const events[] = {
+		"{\"id\":\"e-1\",\"type\":\"connect\",\"data\":{\"id\":\"b-1\",\"peer\":{"
+		"\"address\":"
+		"\"192.0.2.1\",\"port\":1},\"encrypted\":true,\"servername\":\"\\u00e9.example\","
+		"\"alpnProtocol\":\"h2\",\"labels\":{\"a\":\"b\"},\"userAgent\":null,\"streams\":2,"
+		"\"originSet\":[\"https://a.example\"]}}",
+		"{\"data\":{\"boot\":\"k3v9\"},\"type\":\"worker.down\"}",
+		"{\"data\":{\"id\":\"b-1\",\"p\\u0065er\":{},\"streams\":1}}", /* escapes in keys */
+		"{\"data\":{}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		json_t *whole = json_loads(events[i], 0, NULL);
+		json_t *picked = facts_of_event(events[i]);
+
+		if (!json_equal(picked, json_object_get(whole, "data")))
+			fail_msg("%s", events[i]);
+		json_decref(whole);
+		json_decref(picked);
+	}
+	assert_null(facts_of_event("{\"type\":\"connect\"}"));
+	assert_null(facts_of_event("{\"data\""));
+}
+
+/* Members that nobody learns from are left out. */
+static void of_an_event_alone(void **state)
+{
+	json_t *picked = facts_of_event("{\"data\":{\"state\":{\"x\":1},\"id\":\"b-1\"}}");
+
+	(void)state;
+	assert_int_equal(json_object_size(picked), 1);
+	assert_string_equal(json_string_value(json_object_get(picked, "id")), "b-1");
+	json_decref(picked);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_texts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_others, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_many_changes, set_up, tear_down),
+		cmocka_unit_test(of_an_event),
+		cmocka_unit_test(of_an_event_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
