@@ -155,8 +155,11 @@ test('bodies have a type and a size', async () => {
 		assert.equal((await post('{"alt":"x"}', { 'Content-Type': type })).status, 415, type);
 	for (const type of ['application/json', 'Application/JSON; charset=utf-8'])
 		assert.equal((await post('{"alt":"x"}', { 'Content-Type': type })).status, 200, type);
-	const large = await answered(() => post(JSON.stringify({ alt: 'x'.repeat(2 << 20) })));
-	assert.deepEqual([large.status, large.json.code], [413, 'ERR_BODY_TOO_LARGE']);
+	// By hand: Node 18's client gives up on an answer that comes when it has hardly written the last octet.
+	const large = await answered(() => daemon.raw(`POST /v1/sessions/${id}/altsvc HTTP/1.1\r\nHost: x\r\nConnection: close\r\n` +
+		`Content-Type: application/json\r\nContent-Length: ${2 << 20}\r\n\r\n${'x'.repeat(2 << 20)}`));
+	assert.equal(status(large), 413);
+	assert.match(large, /"code":"ERR_BODY_TOO_LARGE"/);
 	const chunked = await answered(() => daemon.raw(`POST /v1/sessions/${id}/altsvc HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n` +
 		'Content-Type: application/json\r\nConnection: close\r\n\r\n' +
 		`${'80000\r\n' + 'x'.repeat(0x80000) + '\r\n'}`.repeat(3) + '0\r\n\r\n'));
